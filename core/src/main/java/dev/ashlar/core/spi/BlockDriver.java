@@ -1,0 +1,60 @@
+package dev.ashlar.core.spi;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * A driver: a stateless factory, found by {@link java.util.ServiceLoader}. All methods may be called from any thread.
+ * Keep constructors free of work: every start of a program creates every driver.
+ */
+public interface BlockDriver {
+    /** The name users give, for instance {@code qcow2}, {@code raw}, {@code file}. */
+    String name();
+
+    DriverKind kind();
+
+    /**
+     * How sure a FORMAT driver is that the image is its own.
+     *
+     * @param head the first bytes of the file, up to 2048, fewer where the file is shorter; valid during the call only
+     * @return 0 (not mine) to 100 (certain); {@code raw} answers 1
+     */
+    default int probe(MemorySegment head) {
+        return 0;
+    }
+
+    /**
+     * How well a PROTOCOL driver fits a plain file name (no {@code driver:} prefix).
+     *
+     * @return 0 (not at all) to 100; the highest opens the file
+     */
+    default int probeFileName(String fileName) {
+        return 0;
+    }
+
+    /**
+     * Opens one instance. Nothing is visible to others before this returns; when it throws, whatever it had opened is
+     * closed again (children belong to core, not to the driver).
+     */
+    DriverInstance open(OpenRequest request) throws BlockException;
+
+    /**
+     * Creates a new file (PROTOCOL) or makes an existing, empty child a valid image (FORMAT). A format's header is
+     * written last, after everything it names is durable.
+     */
+    default void create(CreateRequest request) throws BlockException {
+        throw new BlockException(Kind.UNSUPPORTED, "Format driver '" + name() + "' does not support image creation");
+    }
+
+    /** The options that {@link #create} understands, in the order in which users should see them. */
+    default List<OptionDescriptor> createOptions() {
+        return List.of();
+    }
+
+    /** The options that {@link #open} understands beside the common ones. */
+    default List<OptionDescriptor> openOptions() {
+        return List.of();
+    }
+}

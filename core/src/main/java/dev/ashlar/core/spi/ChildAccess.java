@@ -1,0 +1,43 @@
+package dev.ashlar.core.spi;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockLimits;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A driver's view of one of its children, given out by core. Any thread; calls block. Any offset, length and buffer: core
+ * pads what the child can't take. Belongs to core, which closes it after the driver.
+ */
+public interface ChildAccess {
+    /** Name of the child node. */
+    String nodeName();
+
+    /** File name of the child as far as it has one, for messages. */
+    String fileName();
+
+    BlockLimits limits();
+
+    long lengthBytes() throws BlockException;
+
+    /** Fills the buffer; bytes behind the end read as zeros. */
+    void read(long offset, MemorySegment destination) throws BlockException;
+
+    /** Writes the buffer; the child grows where it can. */
+    void write(long offset, MemorySegment source) throws BlockException;
+
+    /** As {@link ProtocolInstance#writeZeroes}. */
+    void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException;
+
+    /** As {@link ProtocolInstance#discard}. */
+    void discard(long offset, long lengthBytes) throws BlockException;
+
+    /** Makes durable all that completed before, through {@link #write} and {@link MetadataAccess#write} alike. */
+    void flush() throws BlockException;
+
+    void truncate(long lengthBytes, Preallocation preallocation) throws BlockException;
+
+    /** As {@link ProtocolInstance#extentAt}. */
+    HostExtent extentAt(long offset, long lengthBytes) throws BlockException;
+
+    MetadataAccess metadata();
+}

@@ -1,0 +1,16 @@
+package dev.ashlar.core.spi;
+
+import java.util.Map;
+
+/** What core hands to {@link BlockDriver#create}. */
+public interface CreateRequest {
+    /**
+     * Options by name as text, checked against {@link BlockDriver#createOptions} for their names. {@code size} is the
+     * virtual size in bytes (plain digits); PROTOCOL drivers find {@code filename}, and create the file or cut an
+     * existing one to 0 bytes before growing it to {@code size}.
+     */
+    Map<String, String> options();
+
+    /** The empty child to write the image to (FORMAT only). @throws IllegalStateException for a PROTOCOL */
+    ChildAccess file();
+}

@@ -1,0 +1,16 @@
+package dev.ashlar.core.spi;
+
+import java.util.Objects;
+
+/**
+ * A file named inside an image.
+ *
+ * @param fileName as it stands in the image: a path (relative ones are relative to the image's own folder)
+ * @param format the driver's name, or null where the image does not say
+ */
+public record ImageReference(
+        String fileName, @org.jspecify.annotations.Nullable String format) {
+    public ImageReference {
+        Objects.requireNonNull(fileName, "fileName");
+    }
+}

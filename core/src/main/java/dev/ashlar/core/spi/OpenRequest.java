@@ -1,0 +1,53 @@
+package dev.ashlar.core.spi;
+
+import dev.ashlar.core.BlockException;
+import java.util.Map;
+import java.util.Set;
+
+/** What core hands to {@link BlockDriver#open}. Valid during that call only, but for the {@link ChildAccess} objects. */
+public interface OpenRequest {
+    /** The name of the node that is being opened. */
+    String nodeName();
+
+    /**
+     * Options that are this driver's own, by name, values as text ({@code filename} for protocols, {@code offset} and
+     * {@code size} for raw, …). Core has taken out the common ones.
+     */
+    Map<String, String> options();
+
+    boolean has(Flag flag);
+
+    Set<Flag> flags();
+
+    /** The primary child of a FORMAT or FILTER. @throws IllegalStateException for a PROTOCOL, which has none */
+    ChildAccess file();
+
+    /**
+     * Opens a further file that is named inside the image, through the open gate, and attaches it with the given role.
+     *
+     * @param childName name of the edge, for instance {@code data-file}
+     * @throws BlockException if the gate or the host refuses
+     */
+    ChildAccess openReference(String childName, Set<dev.ashlar.core.ChildRole> roles, ImageReference reference)
+            throws BlockException;
+
+    /** How to open. */
+    enum Flag {
+        /** No guest writes and no metadata writes. */
+        READ_ONLY,
+        /** O_DIRECT for data. */
+        DIRECT,
+        /** Flushes are ignored ({@code cache=unsafe}); only for scratch copies. */
+        NO_FLUSH,
+        /** Take no locks against other processes ({@code -U}). */
+        FORCE_SHARE,
+        /** Opened by a checker or repairer: dirty and corrupt images open, inconsistencies are not fatal where possible. */
+        CHECK,
+        /** Only headers and tables are wanted, no guest data ({@code info}): external references are not opened. */
+        NO_IO,
+        /** The image is not trusted: tight limits, no references, dirty and corrupt images are refused. */
+        UNTRUSTED,
+        /** Discards are passed down to the host ({@code discard=unmap}). */
+        UNMAP
+    }
+}

@@ -1,0 +1,29 @@
+package dev.ashlar.core.spi;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
+import java.util.List;
+
+/**
+ * A format with internal snapshots. Core calls {@link #createSnapshot}, {@link #applySnapshot} and {@link #deleteSnapshot} on a
+ * drained, writable node, one at a time; each is all-or-nothing, also across a power cut.
+ */
+public interface SnapshotCapable {
+    /** All snapshots in table order; an unmodifiable list that later changes do not touch. */
+    List<SnapshotInfo> snapshots() throws BlockException;
+
+    /** @throws BlockException EXISTS for a duplicate id, TOO_LARGE when the table is full */
+    SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException;
+
+    /** Makes the snapshot's content and size the active layer's. @param snapshot an entry of {@link #snapshots} */
+    void applySnapshot(SnapshotInfo snapshot) throws BlockException;
+
+    void deleteSnapshot(SnapshotInfo snapshot) throws BlockException;
+
+    /**
+     * A read-only view of the snapshot's content beside the live disk. It shares this instance's children; while it is open the
+     * snapshot can't be deleted (BUSY). Closed before this instance.
+     */
+    FormatInstance openSnapshot(SnapshotInfo snapshot) throws BlockException;
+}
