@@ -1,0 +1,10 @@
+/** Node graph, permissions, request path, snapshots and the driver SPI. */
+module dev.ashlar.core {
+    requires static org.jspecify;
+
+    exports dev.ashlar.core;
+    exports dev.ashlar.core.snapshot;
+    exports dev.ashlar.core.spi;
+
+    uses dev.ashlar.core.spi.BlockDriver;
+}

@@ -1,0 +1,6 @@
+/** Protocol driver for regular files and block devices. */
+module dev.ashlar.drivers.file {
+    requires dev.ashlar.core;
+    requires dev.ashlar.nativeio;
+    requires static org.jspecify;
+}

@@ -1,0 +1,7 @@
+/** The qcow2 format, versions 2 and 3. */
+module dev.ashlar.drivers.qcow2 {
+    requires dev.ashlar.core;
+    // For the compression codecs, nothing else.
+    requires dev.ashlar.nativeio;
+    requires static org.jspecify;
+}
