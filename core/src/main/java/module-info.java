@@ -1,6 +1,6 @@
 /** Node graph, permissions, request path, snapshots and the driver SPI. */
 module dev.ashlar.core {
-    requires static org.jspecify;
+    requires static transitive org.jspecify;
 
     exports dev.ashlar.core;
     exports dev.ashlar.core.snapshot;

@@ -2,5 +2,5 @@
 module dev.ashlar.drivers.file {
     requires dev.ashlar.core;
     requires dev.ashlar.nativeio;
-    requires static org.jspecify;
+    requires static transitive org.jspecify;
 }

@@ -3,5 +3,5 @@ module dev.ashlar.drivers.qcow2 {
     requires dev.ashlar.core;
     // For the compression codecs, nothing else.
     requires dev.ashlar.nativeio;
-    requires static org.jspecify;
+    requires static transitive org.jspecify;
 }

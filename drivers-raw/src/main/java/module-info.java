@@ -1,5 +1,5 @@
 /** The raw format. */
 module dev.ashlar.drivers.raw {
     requires dev.ashlar.core;
-    requires static org.jspecify;
+    requires static transitive org.jspecify;
 }

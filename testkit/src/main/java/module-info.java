@@ -4,5 +4,5 @@ module dev.ashlar.testkit {
     requires transitive net.jqwik.api;
     requires transitive org.junit.jupiter.api;
     requires transitive org.junit.jupiter.params;
-    requires static org.jspecify;
+    requires static transitive org.jspecify;
 }
