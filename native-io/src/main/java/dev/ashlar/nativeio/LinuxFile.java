@@ -71,6 +71,11 @@ public final class LinuxFile implements AutoCloseable {
         openDescriptor(path, path, bits, mode), path, (bits & Platform.O_DIRECT) != 0);
   }
 
+  /** A file from a descriptor that some other call made; it belongs to the file from now on. */
+  static LinuxFile ofDescriptor(int descriptor, String path) {
+    return new LinuxFile(descriptor, path, false);
+  }
+
   /**
    * Opens the same file once more with other flags and a file position and locks of its own, even
    * when its name has been given to another file in the meantime. Needs {@code /proc}.
@@ -402,6 +407,12 @@ public final class LinuxFile implements AutoCloseable {
   static void requireNative(MemorySegment buffer) {
     if (!buffer.isNative()) {
       throw new IllegalArgumentException("buffer must be native memory");
+    }
+  }
+
+  static void requireAlive(MemorySegment buffer) {
+    if (!buffer.scope().isAlive()) {
+      throw new IllegalStateException("buffer's arena is closed");
     }
   }
 
