@@ -5,7 +5,7 @@
  */
 @org.jspecify.annotations.NullMarked
 module dev.ashlar.nativeio {
-  requires static transitive org.jspecify;
+    requires static transitive org.jspecify;
 
-  exports dev.ashlar.nativeio;
+    exports dev.ashlar.nativeio;
 }

@@ -6,18 +6,18 @@ package dev.ashlar.nativeio;
  * processors.
  */
 public enum AccessAdvice {
-  /** No special treatment. */
-  NORMAL,
-  /** Accesses in random order: no read-ahead. */
-  RANDOM,
-  /** Accesses from lower to higher offsets: more read-ahead. */
-  SEQUENTIAL,
-  /** Access soon: read ahead now. */
-  WILL_NEED,
-  /** No access soon: clean pages may be dropped. */
-  DONT_NEED;
+    /** No special treatment. */
+    NORMAL,
+    /** Accesses in random order: no read-ahead. */
+    RANDOM,
+    /** Accesses from lower to higher offsets: more read-ahead. */
+    SEQUENTIAL,
+    /** Access soon: read ahead now. */
+    WILL_NEED,
+    /** No access soon: clean pages may be dropped. */
+    DONT_NEED;
 
-  int number() {
-    return ordinal();
-  }
+    int number() {
+        return ordinal();
+    }
 }

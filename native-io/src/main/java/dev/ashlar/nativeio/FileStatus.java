@@ -30,85 +30,84 @@ import java.lang.foreign.MemorySegment;
  *     as above
  */
 public record FileStatus(
-    FileType type,
-    int permissions,
-    long sizeBytes,
-    long allocatedBytes,
-    int preferredIoBytes,
-    long device,
-    long inode,
-    long representedDevice,
-    int linkCount,
-    int ownerId,
-    long modifiedSeconds,
-    int modifiedNanos,
-    long mountId,
-    int directMemoryAlignmentBytes,
-    int directOffsetAlignmentBytes) {
+        FileType type,
+        int permissions,
+        long sizeBytes,
+        long allocatedBytes,
+        int preferredIoBytes,
+        long device,
+        long inode,
+        long representedDevice,
+        int linkCount,
+        int ownerId,
+        long modifiedSeconds,
+        int modifiedNanos,
+        long mountId,
+        int directMemoryAlignmentBytes,
+        int directOffsetAlignmentBytes) {
 
-  /*
-   * struct statx, equal on all processors:
-   *
-   *    0 u32 mask        4 u32 blksize    8 u64 attributes   16 u32 nlink
-   *   20 u32 uid        24 u32 gid       28 u16 mode         32 u64 ino
-   *   40 u64 size       48 u64 blocks    56 u64 attributes_mask
-   *   64 access time    80 birth time    96 change time     112 modification time (s64 s, u32 ns)
-   *  128 u32 rdev major, 132 minor      136 u32 dev major, 140 minor
-   *  144 u64 mnt_id    152 u32 dio_mem_align  156 u32 dio_offset_align  ... 256
-   */
-  static final int STRUCT_BYTES = 256;
+    /*
+     * struct statx, equal on all processors:
+     *
+     *    0 u32 mask        4 u32 blksize    8 u64 attributes   16 u32 nlink
+     *   20 u32 uid        24 u32 gid       28 u16 mode         32 u64 ino
+     *   40 u64 size       48 u64 blocks    56 u64 attributes_mask
+     *   64 access time    80 birth time    96 change time     112 modification time (s64 s, u32 ns)
+     *  128 u32 rdev major, 132 minor      136 u32 dev major, 140 minor
+     *  144 u64 mnt_id    152 u32 dio_mem_align  156 u32 dio_offset_align  ... 256
+     */
+    static final int STRUCT_BYTES = 256;
 
-  private static final int STATX_BASIC_STATS = 0x7ff;
-  private static final int STATX_MNT_ID = 0x1000;
-  private static final int STATX_DIOALIGN = 0x2000;
+    private static final int STATX_BASIC_STATS = 0x7ff;
+    private static final int STATX_MNT_ID = 0x1000;
+    private static final int STATX_DIOALIGN = 0x2000;
 
-  /**
-   * What is asked for. The kernel ignores bits it does not know and reports in the mask what it
-   * filled in.
-   */
-  static final int MASK = STATX_BASIC_STATS | STATX_MNT_ID | STATX_DIOALIGN;
+    /**
+     * What is asked for. The kernel ignores bits it does not know and reports in the mask what it
+     * filled in.
+     */
+    static final int MASK = STATX_BASIC_STATS | STATX_MNT_ID | STATX_DIOALIGN;
 
-  private static final long STAT_BLOCK_BYTES = 512;
+    private static final long STAT_BLOCK_BYTES = 512;
 
-  static FileStatus decode(MemorySegment statx) {
-    int filled = statx.get(JAVA_INT, 0);
-    int mode = Short.toUnsignedInt(statx.get(JAVA_SHORT, 28));
-    boolean hasAlignment = (filled & STATX_DIOALIGN) != 0;
-    return new FileStatus(
-        FileType.ofMode(mode),
-        mode & 07777,
-        statx.get(JAVA_LONG, 40),
-        statx.get(JAVA_LONG, 48) * STAT_BLOCK_BYTES,
-        statx.get(JAVA_INT, 4),
-        deviceNumber(statx, 136),
-        statx.get(JAVA_LONG, 32),
-        deviceNumber(statx, 128),
-        statx.get(JAVA_INT, 16),
-        statx.get(JAVA_INT, 20),
-        statx.get(JAVA_LONG, 112),
-        statx.get(JAVA_INT, 120),
-        (filled & STATX_MNT_ID) != 0 ? statx.get(JAVA_LONG, 144) : -1,
-        hasAlignment ? statx.get(JAVA_INT, 152) : -1,
-        hasAlignment ? statx.get(JAVA_INT, 156) : -1);
-  }
+    static FileStatus decode(MemorySegment statx) {
+        int filled = statx.get(JAVA_INT, 0);
+        int mode = Short.toUnsignedInt(statx.get(JAVA_SHORT, 28));
+        boolean hasAlignment = (filled & STATX_DIOALIGN) != 0;
+        return new FileStatus(
+                FileType.ofMode(mode),
+                mode & 07777,
+                statx.get(JAVA_LONG, 40),
+                statx.get(JAVA_LONG, 48) * STAT_BLOCK_BYTES,
+                statx.get(JAVA_INT, 4),
+                deviceNumber(statx, 136),
+                statx.get(JAVA_LONG, 32),
+                deviceNumber(statx, 128),
+                statx.get(JAVA_INT, 16),
+                statx.get(JAVA_INT, 20),
+                statx.get(JAVA_LONG, 112),
+                statx.get(JAVA_INT, 120),
+                (filled & STATX_MNT_ID) != 0 ? statx.get(JAVA_LONG, 144) : -1,
+                hasAlignment ? statx.get(JAVA_INT, 152) : -1,
+                hasAlignment ? statx.get(JAVA_INT, 156) : -1);
+    }
 
-  /** Whether this is a regular file. */
-  public boolean isRegularFile() {
-    return type == FileType.REGULAR;
-  }
+    /** Whether this is a regular file. */
+    public boolean isRegularFile() {
+        return type == FileType.REGULAR;
+    }
 
-  /** Whether this is a block device. */
-  public boolean isBlockDevice() {
-    return type == FileType.BLOCK_DEVICE;
-  }
+    /** Whether this is a block device. */
+    public boolean isBlockDevice() {
+        return type == FileType.BLOCK_DEVICE;
+    }
 
-  /** Whether both describe the same inode of the same device. */
-  public boolean isSameFile(FileStatus other) {
-    return device == other.device && inode == other.inode;
-  }
+    /** Whether both describe the same inode of the same device. */
+    public boolean isSameFile(FileStatus other) {
+        return device == other.device && inode == other.inode;
+    }
 
-  private static long deviceNumber(MemorySegment statx, long offset) {
-    return (long) statx.get(JAVA_INT, offset) << 32
-        | Integer.toUnsignedLong(statx.get(JAVA_INT, offset + 4));
-  }
+    private static long deviceNumber(MemorySegment statx, long offset) {
+        return (long) statx.get(JAVA_INT, offset) << 32 | Integer.toUnsignedLong(statx.get(JAVA_INT, offset + 4));
+    }
 }

@@ -19,65 +19,65 @@ import java.lang.foreign.MemorySegment;
  *     href="https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html">F_OFD_SETLK(2const)</a>
  */
 public final class OfdLocks {
-  private static final int F_OFD_GETLK = 36;
-  private static final int F_OFD_SETLK = 37;
-  private static final short F_UNLCK = 2;
-  private static final short SEEK_SET = 0;
+    private static final int F_OFD_GETLK = 36;
+    private static final int F_OFD_SETLK = 37;
+    private static final short F_UNLCK = 2;
+    private static final short SEEK_SET = 0;
 
-  /*
-   * struct flock: 0 s16 l_type, 2 s16 l_whence, 8 s64 l_start, 16 s64 l_len, 24 s32 l_pid
-   */
-  private static final long STRUCT_BYTES = 32;
+    /*
+     * struct flock: 0 s16 l_type, 2 s16 l_whence, 8 s64 l_start, 16 s64 l_len, 24 s32 l_pid
+     */
+    private static final long STRUCT_BYTES = 32;
 
-  private final LinuxFile file;
+    private final LinuxFile file;
 
-  private OfdLocks(LinuxFile file) {
-    this.file = file;
-  }
-
-  /** The locks of an open file. */
-  public static OfdLocks of(LinuxFile file) {
-    return new OfdLocks(file);
-  }
-
-  /**
-   * Locks a range, or changes the type of what this file already holds there.
-   *
-   * @param lengthBytes length of the range; 0 means to the end of all offsets
-   * @return 0; {@code -EAGAIN} or {@code -EACCES} when another open file is in the way; or another
-   *     negative errno
-   */
-  public int tryLock(LockType type, long offset, long lengthBytes) {
-    return request(F_OFD_SETLK, type.number(), offset, lengthBytes);
-  }
-
-  /** Gives up whatever this file holds in a range; it need not hold anything. */
-  public int unlock(long offset, long lengthBytes) {
-    return request(F_OFD_SETLK, F_UNLCK, offset, lengthBytes);
-  }
-
-  /**
-   * Tells whether {@link #tryLock} would succeed now, without locking.
-   *
-   * @return 0 if it would, {@code -EAGAIN} when another open file is in the way, or another
-   *     negative errno
-   */
-  public int probe(LockType type, long offset, long lengthBytes) {
-    return request(F_OFD_GETLK, type.number(), offset, lengthBytes);
-  }
-
-  private int request(int command, short type, long offset, long lengthBytes) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment flock = arena.allocate(STRUCT_BYTES, JAVA_LONG.byteAlignment());
-      flock.set(JAVA_SHORT, 0, type);
-      flock.set(JAVA_SHORT, 2, SEEK_SET);
-      flock.set(JAVA_LONG, 8, offset);
-      flock.set(JAVA_LONG, 16, lengthBytes);
-      int result = (int) file.call(Platform.FCNTL, command, flock.address(), 0, 0);
-      if (result == 0 && command == F_OFD_GETLK && flock.get(JAVA_SHORT, 0) != F_UNLCK) {
-        return -Errno.EAGAIN;
-      }
-      return result;
+    private OfdLocks(LinuxFile file) {
+        this.file = file;
     }
-  }
+
+    /** The locks of an open file. */
+    public static OfdLocks of(LinuxFile file) {
+        return new OfdLocks(file);
+    }
+
+    /**
+     * Locks a range, or changes the type of what this file already holds there.
+     *
+     * @param lengthBytes length of the range; 0 means to the end of all offsets
+     * @return 0; {@code -EAGAIN} or {@code -EACCES} when another open file is in the way; or another
+     *     negative errno
+     */
+    public int tryLock(LockType type, long offset, long lengthBytes) {
+        return request(F_OFD_SETLK, type.number(), offset, lengthBytes);
+    }
+
+    /** Gives up whatever this file holds in a range; it need not hold anything. */
+    public int unlock(long offset, long lengthBytes) {
+        return request(F_OFD_SETLK, F_UNLCK, offset, lengthBytes);
+    }
+
+    /**
+     * Tells whether {@link #tryLock} would succeed now, without locking.
+     *
+     * @return 0 if it would, {@code -EAGAIN} when another open file is in the way, or another
+     *     negative errno
+     */
+    public int probe(LockType type, long offset, long lengthBytes) {
+        return request(F_OFD_GETLK, type.number(), offset, lengthBytes);
+    }
+
+    private int request(int command, short type, long offset, long lengthBytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment flock = arena.allocate(STRUCT_BYTES, JAVA_LONG.byteAlignment());
+            flock.set(JAVA_SHORT, 0, type);
+            flock.set(JAVA_SHORT, 2, SEEK_SET);
+            flock.set(JAVA_LONG, 8, offset);
+            flock.set(JAVA_LONG, 16, lengthBytes);
+            int result = (int) file.call(Platform.FCNTL, command, flock.address(), 0, 0);
+            if (result == 0 && command == F_OFD_GETLK && flock.get(JAVA_SHORT, 0) != F_UNLCK) {
+                return -Errno.EAGAIN;
+            }
+            return result;
+        }
+    }
 }

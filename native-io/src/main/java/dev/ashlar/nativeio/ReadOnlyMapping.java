@@ -20,110 +20,101 @@ import java.lang.foreign.MemorySegment;
  * @see <a href="https://man7.org/linux/man-pages/man2/mmap.2.html">mmap(2)</a>
  */
 public final class ReadOnlyMapping implements AutoCloseable {
-  private static final int PROT_READ = 1;
-  private static final int MAP_SHARED = 1;
-  private static final int MAP_NORESERVE = 0x4000;
-  private static final int MS_SYNC = 4;
+    private static final int PROT_READ = 1;
+    private static final int MAP_SHARED = 1;
+    private static final int MAP_NORESERVE = 0x4000;
+    private static final int MS_SYNC = 4;
 
-  private final Arena arena;
-  private final MemorySegment segment;
+    private final Arena arena;
+    private final MemorySegment segment;
 
-  private ReadOnlyMapping(Arena arena, MemorySegment segment) {
-    this.arena = arena;
-    this.segment = segment;
-  }
-
-  /**
-   * Maps the first {@code reserveBytes} bytes of a file that is open for reading.
-   *
-   * @param reserveBytes length of the address range, at least 1; the file may be shorter
-   * @throws ErrnoException {@code ENODEV} where the file cannot be mapped, {@code ENOMEM} where the
-   *     range is too long
-   */
-  public static ReadOnlyMapping map(LinuxFile file, long reserveBytes) throws ErrnoException {
-    if (reserveBytes < 1) {
-      throw new IllegalArgumentException("length must be positive: " + reserveBytes);
+    private ReadOnlyMapping(Arena arena, MemorySegment segment) {
+        this.arena = arena;
+        this.segment = segment;
     }
-    if (!file.acquire()) {
-      throw new ErrnoException("mmap", Errno.EBADF, file.path());
+
+    /**
+     * Maps the first {@code reserveBytes} bytes of a file that is open for reading.
+     *
+     * @param reserveBytes length of the address range, at least 1; the file may be shorter
+     * @throws ErrnoException {@code ENODEV} where the file cannot be mapped, {@code ENOMEM} where the
+     *     range is too long
+     */
+    public static ReadOnlyMapping map(LinuxFile file, long reserveBytes) throws ErrnoException {
+        if (reserveBytes < 1) {
+            throw new IllegalArgumentException("length must be positive: " + reserveBytes);
+        }
+        if (!file.acquire()) {
+            throw new ErrnoException("mmap", Errno.EBADF, file.path());
+        }
+        long address;
+        try {
+            address = SystemCall.invoke(
+                    Platform.MMAP, 0, reserveBytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, file.descriptor(), 0);
+        } finally {
+            file.release();
+        }
+        file.check("mmap", address);
+        Arena arena = Arena.ofShared();
+        MemorySegment segment = MemorySegment.ofAddress(address)
+                .reinterpret(reserveBytes, arena, mapped -> unmap(mapped.address(), reserveBytes))
+                .asReadOnly();
+        return new ReadOnlyMapping(arena, segment);
     }
-    long address;
-    try {
-      address =
-          SystemCall.invoke(
-              Platform.MMAP,
-              0,
-              reserveBytes,
-              PROT_READ,
-              MAP_SHARED | MAP_NORESERVE,
-              file.descriptor(),
-              0);
-    } finally {
-      file.release();
+
+    /** The mapped bytes, read-only; usable until {@link #close}. */
+    public MemorySegment segment() {
+        return segment;
     }
-    file.check("mmap", address);
-    Arena arena = Arena.ofShared();
-    MemorySegment segment =
-        MemorySegment.ofAddress(address)
-            .reinterpret(reserveBytes, arena, mapped -> unmap(mapped.address(), reserveBytes))
-            .asReadOnly();
-    return new ReadOnlyMapping(arena, segment);
-  }
 
-  /** The mapped bytes, read-only; usable until {@link #close}. */
-  public MemorySegment segment() {
-    return segment;
-  }
-
-  /** Length of the mapped range. */
-  public long reserveBytes() {
-    return segment.byteSize();
-  }
-
-  /**
-   * Tells the kernel how a range will be used; it is widened to whole pages. Returns 0 or a
-   * negative errno.
-   *
-   * @see <a href="https://man7.org/linux/man-pages/man2/madvise.2.html">madvise(2)</a>
-   */
-  public int advise(AccessAdvice advice, long offset, long lengthBytes) {
-    return onPages(Platform.MADVISE, offset, lengthBytes, advice.number());
-  }
-
-  /**
-   * Writes back what any process has stored to the range of the file through a mapping. Returns 0
-   * or a negative errno.
-   *
-   * @see <a href="https://man7.org/linux/man-pages/man2/msync.2.html">msync(2)</a>
-   */
-  public int sync(long offset, long lengthBytes) {
-    return onPages(Platform.MSYNC, offset, lengthBytes, MS_SYNC);
-  }
-
-  /** Removes the mapping. Closing again does nothing. */
-  @Override
-  public void close() {
-    synchronized (arena) {
-      if (arena.scope().isAlive()) {
-        arena.close();
-      }
+    /** Length of the mapped range. */
+    public long reserveBytes() {
+        return segment.byteSize();
     }
-  }
 
-  private int onPages(int call, long offset, long lengthBytes, int argument) {
-    long address = segment.asSlice(offset, lengthBytes).address();
-    long slack = address & (PageSize.bytes() - 1);
-    // These calls have the address in the first place, where the linker does not keep it alive.
-    synchronized (arena) {
-      if (!arena.scope().isAlive()) {
-        throw new IllegalStateException("mapping is closed");
-      }
-      return (int)
-          SystemCall.restarting(call, address - slack, lengthBytes + slack, argument, 0, 0);
+    /**
+     * Tells the kernel how a range will be used; it is widened to whole pages. Returns 0 or a
+     * negative errno.
+     *
+     * @see <a href="https://man7.org/linux/man-pages/man2/madvise.2.html">madvise(2)</a>
+     */
+    public int advise(AccessAdvice advice, long offset, long lengthBytes) {
+        return onPages(Platform.MADVISE, offset, lengthBytes, advice.number());
     }
-  }
 
-  private static void unmap(long address, long lengthBytes) {
-    SystemCall.invoke(Platform.MUNMAP, address, lengthBytes, 0, 0, 0, 0);
-  }
+    /**
+     * Writes back what any process has stored to the range of the file through a mapping. Returns 0
+     * or a negative errno.
+     *
+     * @see <a href="https://man7.org/linux/man-pages/man2/msync.2.html">msync(2)</a>
+     */
+    public int sync(long offset, long lengthBytes) {
+        return onPages(Platform.MSYNC, offset, lengthBytes, MS_SYNC);
+    }
+
+    /** Removes the mapping. Closing again does nothing. */
+    @Override
+    public void close() {
+        synchronized (arena) {
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+        }
+    }
+
+    private int onPages(int call, long offset, long lengthBytes, int argument) {
+        long address = segment.asSlice(offset, lengthBytes).address();
+        long slack = address & (PageSize.bytes() - 1);
+        // These calls have the address in the first place, where the linker does not keep it alive.
+        synchronized (arena) {
+            if (!arena.scope().isAlive()) {
+                throw new IllegalStateException("mapping is closed");
+            }
+            return (int) SystemCall.restarting(call, address - slack, lengthBytes + slack, argument, 0, 0);
+        }
+    }
+
+    private static void unmap(long address, long lengthBytes) {
+        SystemCall.invoke(Platform.MUNMAP, address, lengthBytes, 0, 0, 0, 0);
+    }
 }

@@ -11,7 +11,10 @@ import java.util.Objects;
  * @param defaultValue text of the default, or null where there is none
  */
 public record OptionDescriptor(
-        String name, Type type, String help, @org.jspecify.annotations.Nullable String defaultValue) {
+        String name,
+        Type type,
+        String help,
+        @org.jspecify.annotations.Nullable String defaultValue) {
     /** Text form of a value. */
     public enum Type {
         /** Any text. */

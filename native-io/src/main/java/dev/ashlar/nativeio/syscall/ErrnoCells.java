@@ -16,27 +16,27 @@ import org.jspecify.annotations.Nullable;
  * full again drops its own to the garbage collector.
  */
 final class ErrnoCells {
-  private static final StructLayout LAYOUT = Linker.Option.captureStateLayout();
-  private static final int SLOTS = 64;
+    private static final StructLayout LAYOUT = Linker.Option.captureStateLayout();
+    private static final int SLOTS = 64;
 
-  /** Slots lie this many references apart, so that two threads don't share a cache line. */
-  private static final int SPREAD_SHIFT = 4;
+    /** Slots lie this many references apart, so that two threads don't share a cache line. */
+    private static final int SPREAD_SHIFT = 4;
 
-  private static final AtomicReferenceArray<@Nullable MemorySegment> POOL =
-      new AtomicReferenceArray<>(SLOTS << SPREAD_SHIFT);
+    private static final AtomicReferenceArray<@Nullable MemorySegment> POOL =
+            new AtomicReferenceArray<>(SLOTS << SPREAD_SHIFT);
 
-  private ErrnoCells() {}
+    private ErrnoCells() {}
 
-  static MemorySegment take() {
-    MemorySegment cell = POOL.getAndSet(slotOfCurrentThread(), null);
-    return cell != null ? cell : Arena.ofAuto().allocate(LAYOUT);
-  }
+    static MemorySegment take() {
+        MemorySegment cell = POOL.getAndSet(slotOfCurrentThread(), null);
+        return cell != null ? cell : Arena.ofAuto().allocate(LAYOUT);
+    }
 
-  static void give(MemorySegment cell) {
-    POOL.setRelease(slotOfCurrentThread(), cell);
-  }
+    static void give(MemorySegment cell) {
+        POOL.setRelease(slotOfCurrentThread(), cell);
+    }
 
-  private static int slotOfCurrentThread() {
-    return ((int) Thread.currentThread().threadId() & (SLOTS - 1)) << SPREAD_SHIFT;
-  }
+    private static int slotOfCurrentThread() {
+        return ((int) Thread.currentThread().threadId() & (SLOTS - 1)) << SPREAD_SHIFT;
+    }
 }
