@@ -72,7 +72,7 @@ public final class Format {
                 Stream<Path> files = modules.map(module -> module.resolve("src"))
                         .filter(Files::isDirectory)
                         .flatMap(Format::walk)) {
-            return Stream.concat(files, Stream.of(root.resolve(".mvn/Format.java")))
+            return Stream.concat(files, Stream.of(root.resolve(".mvn/Format.java"), root.resolve(".ci/Totals.java")))
                     .filter(file -> file.toString().endsWith(".java"))
                     .toList();
         }
