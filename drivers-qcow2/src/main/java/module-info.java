@@ -4,4 +4,7 @@ module dev.ashlar.drivers.qcow2 {
     // For the compression codecs, nothing else.
     requires dev.ashlar.nativeio;
     requires static transitive org.jspecify;
+
+    provides dev.ashlar.core.spi.BlockDriver with
+            dev.ashlar.drivers.qcow2.Qcow2Driver;
 }

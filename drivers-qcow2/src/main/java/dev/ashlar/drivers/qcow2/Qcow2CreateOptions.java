@@ -1,0 +1,143 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.core.spi.OptionDescriptor.Type;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a new image is to be laid out.
+ *
+ * @param version 2 or 3
+ * @param sizeBytes virtual size, a multiple of 512
+ */
+record Qcow2CreateOptions(
+        int version,
+        long sizeBytes,
+        ClusterGeometry geometry,
+        boolean lazyRefcounts,
+        @Nullable String backingFile,
+        @Nullable String backingFormat) {
+
+    static final List<OptionDescriptor> DESCRIPTORS = List.of(
+            new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),
+            new OptionDescriptor("backing_fmt", Type.STRING, "Image format of the base image", null),
+            new OptionDescriptor("cluster_size", Type.SIZE, "qcow2 cluster size", "65536"),
+            new OptionDescriptor("compat", Type.STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", null),
+            new OptionDescriptor(
+                    "compression_type", Type.STRING, "Compression method used for image cluster compression", "zlib"),
+            new OptionDescriptor("extended_l2", Type.BOOLEAN, "Extended L2 tables", "off"),
+            new OptionDescriptor("lazy_refcounts", Type.BOOLEAN, "Postpone refcount updates", "off"),
+            new OptionDescriptor(
+                    "preallocation",
+                    Type.STRING,
+                    "Preallocation mode (allowed values: off, metadata, falloc, full)",
+                    null),
+            new OptionDescriptor("refcount_bits", Type.NUMBER, "Width of a reference count entry in bits", "16"),
+            new OptionDescriptor("size", Type.SIZE, "Virtual disk size", null));
+
+    static Qcow2CreateOptions parse(Map<String, String> options) throws BlockException {
+        int version = version(options.getOrDefault("compat", "1.1"));
+        long sizeBytes = number("size", options.getOrDefault("size", "0"));
+        if (sizeBytes < 0 || sizeBytes > Long.MAX_VALUE - 511) {
+            throw invalid("Image size must be less than 8 EiB");
+        }
+        int clusterBits = clusterBits(number("cluster_size", options.getOrDefault("cluster_size", "65536")));
+        int refcountOrder = refcountOrder(number("refcount_bits", options.getOrDefault("refcount_bits", "16")));
+        boolean lazy = flag("lazy_refcounts", options.getOrDefault("lazy_refcounts", "off"));
+        if (version < 3 && refcountOrder != 4) {
+            throw invalid("Different refcount widths than 16 bits require compatibility level 1.1 or above"
+                    + " (use version=v3 or greater)");
+        }
+        if (version < 3 && lazy) {
+            throw invalid("Lazy refcounts only supported with compatibility level 1.1 and above"
+                    + " (use version=v3 or greater)");
+        }
+        if (flag("extended_l2", options.getOrDefault("extended_l2", "off"))) {
+            throw unsupported("Extended L2 tables are not supported");
+        }
+        requirePreallocation(options.getOrDefault("preallocation", "off"));
+        requireCompression(options.getOrDefault("compression_type", "zlib"));
+        String backingFile = options.get("backing_file");
+        String backingFormat = options.get("backing_fmt");
+        if (backingFile == null && backingFormat != null) {
+            throw invalid("Backing format cannot be used without backing file");
+        }
+        return new Qcow2CreateOptions(
+                version,
+                (sizeBytes + 511) & -512L,
+                new ClusterGeometry(clusterBits, refcountOrder),
+                lazy,
+                backingFile,
+                backingFormat);
+    }
+
+    private static int version(String compat) throws BlockException {
+        return switch (compat) {
+            case "0.10", "v2" -> 2;
+            case "1.1", "v3" -> 3;
+            default -> throw invalid("Parameter 'version' does not accept value '" + compat + "'");
+        };
+    }
+
+    private static int clusterBits(long bytes) throws BlockException {
+        if (Long.bitCount(bytes) != 1
+                || bytes < 1L << ClusterGeometry.MIN_CLUSTER_BITS
+                || bytes > 1L << ClusterGeometry.MAX_CLUSTER_BITS) {
+            throw invalid("Cluster size must be a power of two between 512 and 2048k");
+        }
+        return Long.numberOfTrailingZeros(bytes);
+    }
+
+    private static int refcountOrder(long bits) throws BlockException {
+        if (Long.bitCount(bits) != 1 || bits < 1 || bits > 64) {
+            throw invalid("Refcount width must be a power of two and may not exceed 64 bits");
+        }
+        return Long.numberOfTrailingZeros(bits);
+    }
+
+    private static void requirePreallocation(String mode) throws BlockException {
+        switch (mode) {
+            case "off" -> {}
+            case "metadata", "falloc", "full" ->
+                throw unsupported("Preallocation mode '" + mode + "' is not supported for qcow2 images");
+            default -> throw invalid("Parameter 'preallocation' does not accept value '" + mode + "'");
+        }
+    }
+
+    private static void requireCompression(String type) throws BlockException {
+        switch (type) {
+            case "zlib" -> {}
+            case "zstd" -> throw unsupported("Compression type 'zstd' is not supported");
+            default -> throw invalid("Parameter 'compression-type' does not accept value '" + type + "'");
+        }
+    }
+
+    private static boolean flag(String name, String value) throws BlockException {
+        return switch (value) {
+            case "on", "yes", "true", "y" -> true;
+            case "off", "no", "false", "n" -> false;
+            default -> throw invalid("Parameter '" + name + "' expects 'on' or 'off'");
+        };
+    }
+
+    private static long number(String name, String value) throws BlockException {
+        try {
+            return Long.parseLong(value);
+        } catch (NumberFormatException e) {
+            throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects a number", e);
+        }
+    }
+
+    private static BlockException invalid(String message) {
+        return new BlockException(Kind.INVALID, message);
+    }
+
+    private static BlockException unsupported(String message) {
+        return new BlockException(Kind.UNSUPPORTED, message);
+    }
+}

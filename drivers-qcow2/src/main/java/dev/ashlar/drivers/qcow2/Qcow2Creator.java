@@ -1,0 +1,116 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.MetadataAccess;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.HeaderWriter;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.RefcountWidth;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Lays out an empty image: header, refcount table, refcount blocks, L1 table, in the first clusters and in this order. The sector with the magic is written
+ * last, when all it names is durable (rule R8).
+ */
+final class Qcow2Creator {
+    private final ChildAccess file;
+    private final Qcow2CreateOptions options;
+    private final ClusterGeometry geometry;
+    private final long l1Entries;
+    private final long l1Clusters;
+    private long tableClusters = 1;
+    private long blocks = 1;
+
+    private Qcow2Creator(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
+        this.file = file;
+        this.options = options;
+        this.geometry = options.geometry();
+        this.l1Entries = geometry.l1EntriesFor(options.sizeBytes());
+        if (l1Entries * 8 > Qcow2Header.MAX_L1_BYTES) {
+            throw new BlockException(
+                    Kind.TOO_LARGE,
+                    "The image size is too large for file format 'qcow2' (try using a larger cluster size)");
+        }
+        this.l1Clusters = geometry.clustersFor(l1Entries * 8);
+        while (true) {
+            long neededBlocks =
+                    (totalClusters() + geometry.refcountBlockEntries() - 1) >>> geometry.refcountBlockBits();
+            long neededTable = geometry.clustersFor(neededBlocks * 8);
+            if (neededBlocks <= blocks && neededTable <= tableClusters) {
+                break;
+            }
+            blocks = Math.max(blocks, neededBlocks);
+            tableClusters = Math.max(tableClusters, neededTable);
+        }
+    }
+
+    /** @param file an empty file */
+    static void create(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
+        new Qcow2Creator(file, options).write();
+    }
+
+    private long totalClusters() {
+        return 1 + tableClusters + blocks + l1Clusters;
+    }
+
+    private void write() throws BlockException {
+        byte[] header = HeaderWriter.encode(
+                options.version(),
+                options.sizeBytes(),
+                geometry,
+                options.lazyRefcounts(),
+                options.backingFile(),
+                options.backingFormat(),
+                l1Entries,
+                l1Entries == 0 ? 0 : geometry.clusterOffset(1 + tableClusters + blocks),
+                geometry.clusterOffset(1),
+                tableClusters);
+        MetadataAccess metadata = file.metadata();
+        MemorySegment head = MemorySegment.ofArray(header);
+        long sector = Qcow2Header.SECTOR_BYTES;
+        // an image of which creation was cut short must not be mistaken for one, whatever was in the file before
+        metadata.write(0, MemorySegment.ofArray(new byte[Qcow2Header.SECTOR_BYTES]));
+        file.truncate(Math.max(file.lengthBytes(), geometry.clusterOffset(totalClusters())), Preallocation.OFF);
+        writeRefcounts(metadata);
+        zeroL1(metadata);
+        if (header.length > sector) {
+            metadata.write(sector, head.asSlice(sector));
+        }
+        file.flush();
+        metadata.write(0, head.asSlice(0, Math.min(sector, header.length)));
+        file.flush();
+    }
+
+    private void writeRefcounts(MetadataAccess metadata) throws BlockException {
+        MemorySegment table = MemorySegment.ofArray(new byte[(int) tableClusters * geometry.clusterBytes()]);
+        for (int i = 0; i < blocks; i++) {
+            Bits.putU64(table, 8L * i, geometry.clusterOffset(1 + tableClusters + i));
+        }
+        metadata.write(geometry.clusterOffset(1), table);
+        long counted = totalClusters();
+        for (int i = 0; i < blocks; i++) {
+            MemorySegment block = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
+            long here = Math.min(counted - ((long) i << geometry.refcountBlockBits()), geometry.refcountBlockEntries());
+            for (int j = 0; j < here; j++) {
+                RefcountWidth.set(block, geometry.refcountOrder(), j, 1);
+            }
+            metadata.write(geometry.clusterOffset(1 + tableClusters + i), block);
+        }
+    }
+
+    private void zeroL1(MetadataAccess metadata) throws BlockException {
+        long at = geometry.clusterOffset(1 + tableClusters + blocks);
+        long end = at + l1Clusters * geometry.clusterBytes();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment zeros = arena.allocate(64 << 10, 4096);
+            for (; at < end; at += zeros.byteSize()) {
+                metadata.write(at, zeros.asSlice(0, Math.min(zeros.byteSize(), end - at)));
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.Checkable.Repair;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.CreateRequest;
+import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.OpenRequest;
+import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.Feature;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** The driver of qcow2 images, versions 2 and 3. */
+public final class Qcow2Driver implements BlockDriver {
+    /** For the service loader. */
+    public Qcow2Driver() {}
+
+    @Override
+    public String name() {
+        return "qcow2";
+    }
+
+    @Override
+    public DriverKind kind() {
+        return DriverKind.FORMAT;
+    }
+
+    @Override
+    public int probe(MemorySegment head) {
+        return head.byteSize() >= 8 && (int) Bits.u32(head, 0) == Qcow2Header.MAGIC && Bits.u32(head, 4) >= 2 ? 100 : 0;
+    }
+
+    @Override
+    public Qcow2Instance open(OpenRequest request) throws BlockException {
+        ChildAccess child = request.file();
+        boolean checking = request.has(Flag.CHECK);
+        boolean readOnly = request.has(Flag.READ_ONLY);
+        MemorySegment head = readHead(child);
+        Qcow2Header header = Qcow2Header.parse(head, child.lengthBytes(), checking);
+        boolean damaged = header.has(Feature.CORRUPT) || header.has(Feature.DIRTY);
+        if (damaged && request.has(Flag.UNTRUSTED)) {
+            throw new BlockException(Kind.CORRUPT, "Image is marked dirty or corrupt; an untrusted one is refused");
+        }
+        if (header.has(Feature.CORRUPT) && !readOnly && !checking) {
+            throw new BlockException(
+                    Kind.CORRUPT, "qcow2: Image is corrupt; cannot be opened read/write", "Permission denied", null);
+        }
+        ImageFile file = ImageFile.open(child, header.geometry());
+        try {
+            HeaderSector sector = new HeaderSector(head);
+            MetadataContext context = new MetadataContext(file, sector, header);
+            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, request.has(Flag.UNMAP));
+            if (!readOnly && !checking) {
+                prepareForWriting(instance, header, sector, file);
+            }
+            return instance;
+        } catch (BlockException | RuntimeException e) {
+            file.close();
+            throw e;
+        } catch (InternalError e) {
+            file.close();
+            throw new BlockException(Kind.IO, "A page of the image's metadata can't be read", e);
+        }
+    }
+
+    /** An image that was not closed cleanly is repaired first; features that would become untrue by writing are cleared (rule R10). */
+    private static void prepareForWriting(
+            Qcow2Instance instance, Qcow2Header header, HeaderSector sector, ImageFile file) throws BlockException {
+        if (header.has(Feature.DIRTY) && instance.check(Repair.ALL, line -> {}).corruptions() > 0) {
+            throw new BlockException(Kind.CORRUPT, "Image was not closed cleanly and can't be repaired");
+        }
+        if (header.autoclearFeatures() != 0) {
+            sector.setAutoclearFeatures(0);
+            sector.write(file);
+            file.flush();
+        }
+    }
+
+    private static MemorySegment readHead(ChildAccess child) throws BlockException {
+        long lengthBytes = child.lengthBytes();
+        MemorySegment start = Arena.ofAuto().allocate(Math.min(lengthBytes, Qcow2Header.V2_BYTES));
+        child.metadata().read(0, start);
+        if (probeMagic(start)) {
+            long clusterBits = Bits.u32(start, 20);
+            if (clusterBits >= ClusterGeometry.MIN_CLUSTER_BITS && clusterBits <= ClusterGeometry.MAX_CLUSTER_BITS) {
+                MemorySegment head = Arena.ofAuto().allocate(Math.min(lengthBytes, 1L << clusterBits));
+                child.metadata().read(0, head);
+                if (head.byteSize() < Qcow2Header.SECTOR_BYTES) {
+                    throw new BlockException(Kind.CORRUPT, "Image is shorter than its header sector");
+                }
+                return head;
+            }
+        }
+        return start;
+    }
+
+    private static boolean probeMagic(MemorySegment start) {
+        return start.byteSize() >= Qcow2Header.V2_BYTES && (int) Bits.u32(start, 0) == Qcow2Header.MAGIC;
+    }
+
+    @Override
+    public List<OptionDescriptor> createOptions() {
+        return Qcow2CreateOptions.DESCRIPTORS;
+    }
+
+    @Override
+    public void create(CreateRequest request) throws BlockException {
+        Qcow2Creator.create(request.file(), Qcow2CreateOptions.parse(request.options()));
+    }
+}

@@ -1,0 +1,291 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.CheckReport;
+import dev.ashlar.core.spi.Checkable;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.Resizable;
+import dev.ashlar.core.spi.SnapshotCapable;
+import dev.ashlar.core.spi.WritePlan;
+import dev.ashlar.drivers.qcow2.alloc.Unmapper;
+import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
+import dev.ashlar.drivers.qcow2.check.Checker;
+import dev.ashlar.drivers.qcow2.format.Feature;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
+import dev.ashlar.drivers.qcow2.metadata.GuestMap;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.locks.StampedLock;
+import java.util.function.Consumer;
+
+/** An open image: puts the parts together and answers core. */
+final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable, Checkable {
+    private final Qcow2Header header;
+    private final boolean readOnly;
+    private final MetadataContext context;
+    private final ImageFile file;
+    private final WriteBack writeBack;
+    private final WritePlanner planner;
+    private final Unmapper unmapper;
+    private final GuestMap guestMap;
+    private final CompressedReader compressedReader;
+    private final Snapshots snapshots;
+    private final Map<SnapshotInfo, Integer> openViews = new HashMap<>();
+    private volatile long sizeBytes;
+
+    Qcow2Instance(Qcow2Header header, MetadataContext context, boolean readOnly, boolean unmap) throws BlockException {
+        this.header = header;
+        this.readOnly = readOnly;
+        this.context = context;
+        this.file = context.file();
+        this.sizeBytes = header.sizeBytes();
+        this.writeBack = new WriteBack(context, unmap);
+        this.planner = new WritePlanner(context, writeBack);
+        this.unmapper = new Unmapper(context, planner, header.version() >= 3, header.backingFile() != null);
+        this.guestMap = new GuestMap(file);
+        this.compressedReader = new CompressedReader(context.geometry(), file.data());
+        this.snapshots = Snapshots.load(context, writeBack, header);
+    }
+
+    @Override
+    public BlockLimits limits() {
+        return new BlockLimits(
+                1,
+                1,
+                1L << 30,
+                context.geometry().clusterBytes(),
+                context.geometry().clusterBytes());
+    }
+
+    @Override
+    public long lengthBytes() {
+        return sizeBytes;
+    }
+
+    @Override
+    public ChildAccess dataChild() {
+        return file.data();
+    }
+
+    @Override
+    public long allocationUnitBytes() {
+        return context.geometry().clusterBytes();
+    }
+
+    @Override
+    public Mapping map(long guestOffset, long lengthBytes) throws BlockException {
+        StampedLock lock = context.lock();
+        long stamp = lock.readLock();
+        try {
+            return guestMap.map(context.active(), sizeBytes, guestOffset, lengthBytes);
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    @Override
+    public long mapDirect(long guestOffset, long lengthBytes) {
+        return direct(guestOffset, lengthBytes, false);
+    }
+
+    @Override
+    public long planInPlace(long guestOffset, long lengthBytes) {
+        return readOnly || file.isFailed() ? -1 : direct(guestOffset, lengthBytes, true);
+    }
+
+    private long direct(long guestOffset, long lengthBytes, boolean writable) {
+        StampedLock lock = context.lock();
+        long stamp = lock.tryOptimisticRead();
+        if (stamp == 0) {
+            return -1;
+        }
+        try {
+            long host = guestMap.direct(context.active(), sizeBytes, guestOffset, lengthBytes, writable);
+            return lock.validate(stamp) ? host : -1;
+        } catch (InternalError e) {
+            // a page that can't be read: the way with error messages finds out
+            return -1;
+        }
+    }
+
+    private BlockException pageFailed(InternalError cause) {
+        BlockException failure = new BlockException(Kind.IO, "A page of the image's metadata can't be read", cause);
+        file.fail(failure);
+        return failure;
+    }
+
+    @Override
+    public WritePlan planWrite(long guestOffset, long lengthBytes) throws BlockException {
+        requireWritable();
+        return planner.plan(guestOffset, lengthBytes);
+    }
+
+    @Override
+    public void decode(Mapping.Encoded mapping, long guestOffset, MemorySegment destination) throws BlockException {
+        compressedReader.read(mapping.descriptor(), guestOffset, destination);
+    }
+
+    @Override
+    public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        requireWritable();
+        return unmapper.writeZeroes(guestOffset, lengthBytes, mayUnmap);
+    }
+
+    @Override
+    public void discard(long guestOffset, long lengthBytes) throws BlockException {
+        requireWritable();
+        unmapper.discard(guestOffset, lengthBytes);
+    }
+
+    private void requireWritable() throws BlockException {
+        if (readOnly) {
+            throw new BlockException(Kind.READ_ONLY, "Image is read-only");
+        }
+        file.requireHealthy();
+    }
+
+    @Override
+    public void flush() throws BlockException {
+        if (!readOnly) {
+            writeBack.flush();
+        }
+    }
+
+    @Override
+    public void close() throws BlockException {
+        try {
+            if (!readOnly && !file.isFailed()) {
+                // the second one writes the counts of what the first one set free
+                writeBack.flush();
+                writeBack.flush();
+            }
+        } finally {
+            file.close();
+        }
+    }
+
+    @Override
+    public Optional<ImageReference> backing() {
+        String name = header.backingFile();
+        return name == null ? Optional.empty() : Optional.of(new ImageReference(name, header.backingFormat()));
+    }
+
+    @Override
+    public FormatInfo info() {
+        return ImageFacts.of(header);
+    }
+
+    @Override
+    public List<SnapshotInfo> snapshots() {
+        List<SnapshotInfo> infos = new ArrayList<>(snapshots.entries().size());
+        for (SnapshotEntry entry : snapshots.entries()) {
+            infos.add(entry.info());
+        }
+        return java.util.Collections.unmodifiableList(infos);
+    }
+
+    @Override
+    public SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException {
+        requireWritable();
+        return snapshots.create(request, sizeBytes);
+    }
+
+    @Override
+    public void applySnapshot(SnapshotInfo snapshot) throws BlockException {
+        requireWritable();
+        if (header.version() < 3
+                && snapshot.diskSizeBytes() != sizeBytes
+                && snapshots.entries().isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "Can't change the size of a version 2 image with snapshots");
+        }
+        sizeBytes = snapshots.apply(snapshot);
+    }
+
+    @Override
+    public void deleteSnapshot(SnapshotInfo snapshot) throws BlockException {
+        requireWritable();
+        synchronized (openViews) {
+            if (openViews.containsKey(snapshot)) {
+                throw new BlockException(
+                        Kind.BUSY, "Snapshot '" + snapshot.name() + "' is open for reading and can't be deleted");
+            }
+        }
+        snapshots.delete(snapshot);
+    }
+
+    @Override
+    public FormatInstance openSnapshot(SnapshotInfo snapshot) throws BlockException {
+        SnapshotEntry entry = snapshots.entry(snapshot);
+        L1Table table = snapshots.loadL1(entry);
+        synchronized (openViews) {
+            openViews.merge(snapshot, 1, Integer::sum);
+        }
+        return new SnapshotView(this, entry.info(), table);
+    }
+
+    void viewClosed(SnapshotInfo snapshot) {
+        synchronized (openViews) {
+            openViews.computeIfPresent(snapshot, (key, count) -> count == 1 ? null : count - 1);
+        }
+    }
+
+    GuestMap guestMap() {
+        return guestMap;
+    }
+
+    @Override
+    public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
+        requireWritable();
+        if (preallocation != Preallocation.OFF) {
+            throw new BlockException(Kind.UNSUPPORTED, "Preallocation is not supported when resizing qcow2 images");
+        }
+        if (lengthBytes % 512 != 0) {
+            throw new BlockException(Kind.INVALID, "The new size must be a multiple of 512");
+        }
+        if (header.version() < 3 && !snapshots.entries().isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "Can't resize a version 2 image which has snapshots");
+        }
+        if (lengthBytes < sizeBytes) {
+            throw new BlockException(Kind.UNSUPPORTED, "Shrinking qcow2 images is not supported");
+        }
+        new Resizer(context, writeBack).grow(lengthBytes);
+        sizeBytes = lengthBytes;
+    }
+
+    @Override
+    public CheckReport check(Repair repair, Consumer<String> findings) throws BlockException {
+        if (repair != Repair.NONE) {
+            requireWritable();
+        }
+        if (!readOnly) {
+            writeBack.flush();
+        }
+        return new Checker(context, snapshots, sizeBytes, header, repair, findings).run();
+    }
+
+    /** The dirty bit of a version 3 image is cleared when a repair has made the counts right. */
+    boolean isMarkedDirty() {
+        return header.has(Feature.DIRTY);
+    }
+}

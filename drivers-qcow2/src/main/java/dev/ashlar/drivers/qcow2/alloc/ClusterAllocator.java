@@ -1,0 +1,157 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Finds free host clusters, first fit from the lowest that may be free, and counts them. Guarded by the image's metadata lock.
+ */
+public final class ClusterAllocator {
+    private final ImageFile file;
+    private final ClusterGeometry geometry;
+    private final RefcountTable refcounts;
+    private final HeaderSector header;
+    /** No cluster below it is free. Cluster 0 is the header's, whatever its refcount says. */
+    private long lowestMaybeFree = 1;
+
+    public ClusterAllocator(ImageFile file, RefcountTable refcounts, HeaderSector header) {
+        this.file = file;
+        this.geometry = file.geometry();
+        this.refcounts = refcounts;
+        this.header = header;
+    }
+
+    /** The refcount table covers no free cluster any more: {@link #growTable}, which needs the write-back lock, then try again. */
+    public static final class TableFullException extends BlockException {
+        private static final long serialVersionUID = 1L;
+
+        TableFullException() {
+            super(Kind.NO_SPACE, "The refcount table is full");
+        }
+    }
+
+    /** Clusters that were allocated. */
+    public record Run(long firstCluster, long count) {}
+
+    /**
+     * Allocates 1 to {@code wanted} contiguous clusters and counts them once, in memory.
+     *
+     * @param wanted at least 1
+     * @throws TableFullException see there
+     */
+    public Run allocate(long wanted) throws BlockException {
+        long cluster = nextFree(lowestMaybeFree);
+        int blockEnd = geometry.refcountBlockEntries();
+        int from = (int) cluster & (blockEnd - 1);
+        MemorySegment block = refcounts.view((int) (cluster >>> geometry.refcountBlockBits()));
+        int to = from + 1;
+        while (to < blockEnd
+                && to - from < wanted
+                && RefcountRange.findZero(block, geometry.refcountOrder(), to, to + 1) == to) {
+            to++;
+        }
+        Run run = new Run(cluster, to - from);
+        refcounts.add(run.firstCluster(), run.count(), 1);
+        lowestMaybeFree = cluster + run.count();
+        return run;
+    }
+
+    /**
+     * Allocates exactly {@code count} contiguous clusters, for a table, and claims their space on the host. The caller holds the write-back lock as
+     * well, so the refcount table can grow on the way.
+     *
+     * @return the first
+     */
+    public long allocateTable(long count) throws BlockException {
+        while (true) {
+            try {
+                long first = allocateContiguous(count);
+                claim(first, count);
+                return first;
+            } catch (TableFullException e) {
+                growTable();
+            }
+        }
+    }
+
+    private void claim(long firstCluster, long count) throws BlockException {
+        try {
+            file.claim(geometry.clusterOffset(firstCluster), count * geometry.clusterBytes());
+        } catch (BlockException e) {
+            release(firstCluster, count);
+            throw e;
+        }
+    }
+
+    private long allocateContiguous(long count) throws BlockException {
+        long start = nextFree(lowestMaybeFree);
+        long found = 1;
+        while (found < count) {
+            long next = nextFree(start + found);
+            if (next == start + found) {
+                found++;
+            } else {
+                start = next;
+                found = 1;
+            }
+        }
+        refcounts.add(start, count, 1);
+        if (start == lowestMaybeFree) {
+            lowestMaybeFree = start + count;
+        }
+        return start;
+    }
+
+    /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */
+    public void release(long firstCluster, long count) throws BlockException {
+        refcounts.add(firstCluster, count, -1);
+        lowestMaybeFree = Math.max(1, Math.min(lowestMaybeFree, firstCluster));
+    }
+
+    /** Counts were changed behind the allocator's back. */
+    public void countsChanged() {
+        lowestMaybeFree = 1;
+    }
+
+    /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. */
+    private long nextFree(long from) throws BlockException {
+        int blockBits = geometry.refcountBlockBits();
+        long cluster = from;
+        while (true) {
+            if (cluster >= refcounts.coverage()) {
+                throw new TableFullException();
+            }
+            int index = (int) (cluster >>> blockBits);
+            if (!refcounts.hasBlock(index)) {
+                refcounts.addBlock(index);
+            }
+            int within = (int) cluster & (geometry.refcountBlockEntries() - 1);
+            int free = RefcountRange.findZero(
+                    refcounts.view(index), geometry.refcountOrder(), within, geometry.refcountBlockEntries());
+            if (free >= 0) {
+                return ((long) index << blockBits) + free;
+            }
+            cluster = ((long) index + 1) << blockBits;
+        }
+    }
+
+    /**
+     * Enlarges the refcount table: blocks and table durable, header switched in one sector, durable; then the old table's clusters are free. The
+     * caller holds the write-back lock as well: nobody else is writing refcounts.
+     */
+    public void growTable() throws BlockException {
+        refcounts.takeChanges().write(file);
+        RefcountTable.Growth growth = refcounts.prepareGrowth();
+        file.flush();
+        header.setRefcountTable(growth.offset(), growth.clusters());
+        header.write(file);
+        file.flush();
+        long oldOffset = refcounts.tableOffset();
+        long oldClusters = refcounts.tableClusters();
+        refcounts.adopt(growth);
+        release(geometry.clusterIndex(oldOffset), oldClusters);
+    }
+}

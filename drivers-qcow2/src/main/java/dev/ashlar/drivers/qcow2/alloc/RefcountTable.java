@@ -1,0 +1,336 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.RefcountWidth;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import dev.ashlar.drivers.qcow2.metadata.TableBuffer;
+import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The refcounts of all host clusters: a table of refcount blocks, read where they lie, changed in private buffers and written back in order.
+ * Guarded by the image's metadata lock.
+ *
+ * <p>An increment may be written at any time; a decrement is made here only once the reference it stood for is durably gone (rule R4). So the
+ * blocks can be written back whenever it suits, as long as that is before the references that were counted (rule R1).
+ */
+public final class RefcountTable {
+    private static final long MAX_TABLE_ENTRIES = (8L << 20) / 8;
+
+    private final ImageFile file;
+    private final ClusterGeometry geometry;
+    private long tableOffset;
+    private long[] table;
+    private @Nullable TableBuffer[] buffers;
+    /** Entries {@code [from, to)} of the table that differ from the disk: blocks that are new. */
+    private int dirtyFrom = Integer.MAX_VALUE;
+
+    private int dirtyTo;
+    private int dirtyBlocks;
+
+    public RefcountTable(ImageFile file, long tableOffset, long tableClusters) throws BlockException {
+        this.file = file;
+        this.geometry = file.geometry();
+        this.tableOffset = tableOffset;
+        this.table = new long[(int) (tableClusters * geometry.clusterBytes() / 8)];
+        this.buffers = new TableBuffer[table.length];
+        if (table.length > 0) {
+            MemorySegment entries = file.store().view(tableOffset, table.length * 8L);
+            for (int i = 0; i < table.length; i++) {
+                table[i] = Bits.u64(entries, 8L * i);
+            }
+        }
+    }
+
+    public long tableOffset() {
+        return tableOffset;
+    }
+
+    public long tableClusters() {
+        return geometry.clustersFor(table.length * 8L);
+    }
+
+    /** Number of entries of the table, used or not. */
+    public int tableEntries() {
+        return table.length;
+    }
+
+    /** Host offset of a refcount block, 0 for none; as it stands in the table. */
+    public long blockOffset(int index) {
+        return table[index];
+    }
+
+    /** Clusters that the table as it is can count. */
+    long coverage() {
+        return (long) table.length << geometry.refcountBlockBits();
+    }
+
+    boolean hasBlock(int index) {
+        return table[index] != 0;
+    }
+
+    /** Whether the refcount of a cluster has a place. */
+    public boolean hasBlockFor(long cluster) {
+        long index = cluster >>> geometry.refcountBlockBits();
+        return index < table.length && table[(int) index] != 0;
+    }
+
+    public long get(long cluster) throws BlockException {
+        long index = cluster >>> geometry.refcountBlockBits();
+        if (index >= table.length || table[(int) index] == 0) {
+            return 0;
+        }
+        int within = (int) cluster & (geometry.refcountBlockEntries() - 1);
+        TableBuffer buffer = buffers[(int) index];
+        if (buffer != null) {
+            return RefcountWidth.get(buffer.data(), 0, geometry.refcountOrder(), within);
+        }
+        return RefcountWidth.get(view((int) index), 0, geometry.refcountOrder(), within);
+    }
+
+    /** The block as it is now, read-only. */
+    MemorySegment view(int index) throws BlockException {
+        TableBuffer buffer = buffers[index];
+        return buffer != null ? buffer.data() : file.store().view(checkedBlock(index), geometry.clusterBytes());
+    }
+
+    private long checkedBlock(int index) throws BlockException {
+        long offset = table[index];
+        if (!geometry.isAligned(offset) || offset <= 0 || offset > ClusterGeometry.MAX_HOST_OFFSET) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "Refblock offset 0x" + Long.toHexString(offset) + " unaligned (reftable index: 0x"
+                            + Integer.toHexString(index) + ")",
+                    "Input/output error",
+                    null);
+        }
+        return offset;
+    }
+
+    private TableBuffer buffer(int index) throws BlockException {
+        TableBuffer buffer = buffers[index];
+        if (buffer == null) {
+            buffer = TableBuffer.load(file.store(), checkedBlock(index), geometry.clusterBytes());
+            buffers[index] = buffer;
+        }
+        return buffer;
+    }
+
+    /**
+     * Adds {@code delta} (1 or -1) to the refcounts of a run of clusters: all or, when one would leave its range, none.
+     *
+     * @throws BlockException TOO_LARGE for an overflow, CORRUPT for a count below 0
+     */
+    public void add(long firstCluster, long count, int delta) throws BlockException {
+        long done = 0;
+        try {
+            while (done < count) {
+                long cluster = firstCluster + done;
+                long index = cluster >>> geometry.refcountBlockBits();
+                int from = (int) cluster & (geometry.refcountBlockEntries() - 1);
+                int take = (int) Math.min(count - done, geometry.refcountBlockEntries() - from);
+                if (index >= table.length || table[(int) index] == 0) {
+                    throw new BlockException(
+                            Kind.CORRUPT,
+                            "Cluster offset 0x" + Long.toHexString(geometry.clusterOffset(cluster))
+                                    + " has no refcount",
+                            "Input/output error",
+                            null);
+                }
+                addInBlock((int) index, from, take, delta, cluster);
+                done += take;
+            }
+        } catch (BlockException e) {
+            if (done > 0) {
+                add(firstCluster, done, -delta);
+            }
+            throw e;
+        }
+    }
+
+    private void addInBlock(int index, int from, int count, int delta, long firstCluster) throws BlockException {
+        TableBuffer buffer = buffer(index);
+        int order = geometry.refcountOrder();
+        int failed = RefcountRange.add(buffer.data(), order, from, count, delta, geometry.maxRefcount());
+        if (failed >= 0) {
+            throw outOfRange(firstCluster + (failed - from), delta);
+        }
+        touch(buffer, RefcountWidth.firstByte(order, from), RefcountWidth.endByte(order, from + count));
+    }
+
+    private void touch(TableBuffer buffer, int fromByte, int toByte) {
+        if (!buffer.isDirty()) {
+            dirtyBlocks++;
+        }
+        buffer.touch(fromByte, toByte);
+    }
+
+    private BlockException outOfRange(long cluster, int delta) {
+        String where = "cluster at offset 0x" + Long.toHexString(geometry.clusterOffset(cluster));
+        return delta > 0
+                ? new BlockException(
+                        Kind.TOO_LARGE,
+                        "Refcount of the " + where + " would exceed " + geometry.maxRefcount() + " ("
+                                + geometry.refcountBits() + " bits)")
+                : new BlockException(
+                        Kind.CORRUPT, "Refcount of the " + where + " is 0 already", "Input/output error", null);
+    }
+
+    /** Sets one refcount as a repair does. The block must exist. */
+    public void set(long cluster, long value) throws BlockException {
+        TableBuffer buffer = buffer((int) (cluster >>> geometry.refcountBlockBits()));
+        int within = (int) cluster & (geometry.refcountBlockEntries() - 1);
+        int order = geometry.refcountOrder();
+        RefcountWidth.set(buffer.data(), order, within, value);
+        touch(buffer, RefcountWidth.firstByte(order, within), RefcountWidth.endByte(order, within + 1));
+    }
+
+    /** Adds an empty block for a part of the file that has none; it lies in the first cluster of that part and counts itself. */
+    void addBlock(int index) throws BlockException {
+        long offset = geometry.clusterOffset((long) index << geometry.refcountBlockBits());
+        if (offset > ClusterGeometry.MAX_HOST_OFFSET) {
+            throw new BlockException(Kind.TOO_LARGE, "The image file can't grow any further");
+        }
+        file.claim(offset, geometry.clusterBytes());
+        TableBuffer block = TableBuffer.fresh(offset, geometry.clusterBytes());
+        RefcountWidth.set(block.data(), geometry.refcountOrder(), 0, 1);
+        buffers[index] = block;
+        dirtyBlocks++;
+        table[index] = offset;
+        dirtyFrom = Math.min(dirtyFrom, index);
+        dirtyTo = Math.max(dirtyTo, index + 1);
+    }
+
+    /** What a write-back has to put on disk, taken under the lock. */
+    public Changes takeChanges() {
+        List<PendingWrite> blocks = new ArrayList<>();
+        if (dirtyBlocks > 0) {
+            for (TableBuffer buffer : buffers) {
+                if (buffer != null && buffer.isDirty()) {
+                    blocks.add(buffer.takeDirty());
+                }
+            }
+            dirtyBlocks = 0;
+        }
+        PendingWrite entries = null;
+        if (dirtyFrom < dirtyTo) {
+            entries = tableWrite(table, tableOffset, dirtyFrom, dirtyTo);
+            dirtyFrom = Integer.MAX_VALUE;
+            dirtyTo = 0;
+        }
+        return new Changes(blocks, entries);
+    }
+
+    private static PendingWrite tableWrite(long[] table, long tableOffset, int from, int to) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[8 * (to - from)]);
+        for (int i = from; i < to; i++) {
+            Bits.putU64(bytes, 8L * (i - from), table[i]);
+        }
+        return new PendingWrite(tableOffset + 8L * from, bytes);
+    }
+
+    /**
+     * Changed refcounts on their way to the disk.
+     *
+     * @param blocks of new blocks all bytes, of others the changed sectors
+     * @param tableEntries references to new blocks, or null
+     */
+    public record Changes(
+            List<PendingWrite> blocks, @Nullable PendingWrite tableEntries) {
+        public boolean isEmpty() {
+            return blocks.isEmpty() && tableEntries == null;
+        }
+
+        /**
+         * Writes the blocks, makes new ones durable before the table names them. The counts are durable after the caller's next flush.
+         */
+        public void write(ImageFile file) throws BlockException {
+            for (PendingWrite block : blocks) {
+                file.write(block.hostOffset(), block.bytes());
+            }
+            if (tableEntries != null) {
+                file.flush();
+                file.write(tableEntries.hostOffset(), tableEntries.bytes());
+            }
+        }
+    }
+
+    /** Forgets buffers that equal the disk. Not while {@link Changes} are under way. */
+    public void dropClean() {
+        for (int i = 0; i < buffers.length; i++) {
+            TableBuffer buffer = buffers[i];
+            if (buffer != null && !buffer.isDirty()) {
+                buffers[i] = null;
+            }
+        }
+    }
+
+    /**
+     * Prepares a larger table: new blocks and the table itself are counted in those blocks, behind all that the old one covers, and written, not
+     * yet durable.
+     */
+    Growth prepareGrowth() throws BlockException {
+        long start = coverage();
+        int blockBits = geometry.refcountBlockBits();
+        long entries = Math.max(table.length + 1L, table.length * 3L / 2);
+        long blocks = 1;
+        long tableClusters;
+        while (true) {
+            entries = geometry.clustersFor(entries * 8) * geometry.clusterBytes() / 8;
+            tableClusters = geometry.clustersFor(entries * 8);
+            long needed = (blocks + tableClusters + (1L << blockBits) - 1) >>> blockBits;
+            if (needed > blocks) {
+                blocks = needed;
+            } else if (table.length + blocks > entries) {
+                entries = table.length + blocks;
+            } else {
+                break;
+            }
+        }
+        if (entries > MAX_TABLE_ENTRIES) {
+            throw new BlockException(
+                    Kind.TOO_LARGE, "Reference count table too large: the image file can't grow any further");
+        }
+        return writeGrowth(start, entries, blocks, tableClusters);
+    }
+
+    private Growth writeGrowth(long start, long entries, long blocks, long tableClusters) throws BlockException {
+        long[] grown = java.util.Arrays.copyOf(table, (int) entries);
+        long counted = blocks + tableClusters;
+        file.claim(geometry.clusterOffset(start), counted * geometry.clusterBytes());
+        for (int i = 0; i < blocks; i++) {
+            long offset = geometry.clusterOffset(start + i);
+            grown[table.length + i] = offset;
+            MemorySegment block = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
+            long here = Math.min(counted - ((long) i << geometry.refcountBlockBits()), geometry.refcountBlockEntries());
+            for (int j = 0; j < here; j++) {
+                RefcountWidth.set(block, geometry.refcountOrder(), j, 1);
+            }
+            file.write(offset, block);
+        }
+        long newOffset = geometry.clusterOffset(start + blocks);
+        if (dirtyFrom < dirtyTo) {
+            // entries of blocks that are not durable yet must not become durable with the new table
+            throw new IllegalStateException("the refcount table grows only after a write-back");
+        }
+        PendingWrite write = tableWrite(grown, newOffset, 0, grown.length);
+        file.write(write.hostOffset(), write.bytes());
+        return new Growth(grown, newOffset, tableClusters);
+    }
+
+    /** A larger table, written but not in use. */
+    record Growth(long[] table, long offset, long clusters) {}
+
+    /** Switches to the larger table; the header names it durably. Returns where the old one was. */
+    void adopt(Growth growth) {
+        table = growth.table();
+        buffers = java.util.Arrays.copyOf(buffers, table.length);
+        tableOffset = growth.offset();
+    }
+}

@@ -1,0 +1,113 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+
+/**
+ * Zeroes and discards whole clusters in the tables alone. What they referred to is free after the next flush.
+ */
+public final class Unmapper {
+    /** What becomes of a cluster. */
+    private enum Target {
+        /** Reads as zeros; its host cluster may be kept. */
+        ZERO,
+        /** Reads as zeros; its host cluster is given back. */
+        ZERO_UNMAPPED,
+        /** As {@link #ZERO_UNMAPPED}, but clusters that are not allocated stay as they are where nothing is behind them. */
+        DISCARDED
+    }
+
+    private final MetadataContext context;
+    private final ClusterGeometry geometry;
+    private final WritePlanner planner;
+    private final boolean zeroFlag;
+    private final boolean hasBacking;
+
+    /**
+     * @param zeroFlag the image's version knows zero clusters
+     * @param hasBacking something is behind clusters that are not allocated
+     */
+    public Unmapper(MetadataContext context, WritePlanner planner, boolean zeroFlag, boolean hasBacking) {
+        this.context = context;
+        this.geometry = context.geometry();
+        this.planner = planner;
+        this.zeroFlag = zeroFlag;
+        this.hasBacking = hasBacking;
+    }
+
+    /** @return bytes done from the front; 0 where only writing zeros will do */
+    public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        if (!zeroFlag && hasBacking) {
+            return 0;
+        }
+        boolean unmap = mayUnmap || !zeroFlag;
+        return update(guestOffset, lengthBytes, unmap ? Target.ZERO_UNMAPPED : Target.ZERO);
+    }
+
+    public void discard(long guestOffset, long lengthBytes) throws BlockException {
+        if (!zeroFlag && hasBacking) {
+            throw new BlockException(Kind.UNSUPPORTED, "Version 2 images with a backing file can't discard");
+        }
+        update(guestOffset, lengthBytes, Target.DISCARDED);
+    }
+
+    private long update(long guestOffset, long lengthBytes, Target target) throws BlockException {
+        long end = guestOffset + lengthBytes;
+        for (long at = guestOffset; at < end; ) {
+            long tableEnd = (at & -geometry.l1EntryCoverageBytes()) + geometry.l1EntryCoverageBytes();
+            long stop = tableEnd > at ? Math.min(end, tableEnd) : end;
+            planner.makeRoom();
+            try {
+                updateInTable(at, stop, target);
+                at = stop;
+            } catch (TableFullException e) {
+                planner.growRefcountTable();
+            }
+        }
+        return lengthBytes;
+    }
+
+    private void updateInTable(long from, long to, Target target) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            context.file().requireHealthy();
+            L1Table active = context.active();
+            int l1Index = (int) geometry.l1Index(from);
+            if (active.entry(l1Index) == 0 && !hasBacking && (target == Target.DISCARDED || !zeroFlag)) {
+                return;
+            }
+            for (long at = from; at < to; at += geometry.clusterBytes()) {
+                int l2Index = geometry.l2Index(at);
+                long old = active.l2Entry(l1Index, l2Index);
+                long word = newWord(old, target);
+                if (word != old) {
+                    // a copy of a shared table claims no cluster as its own
+                    boolean owned = active.ownsL2(l1Index);
+                    planner.ownL2(active, l1Index);
+                    active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED);
+                    if (TableEntry.offset(word) == 0) {
+                        WritePlanner.quarantine(context, old);
+                    }
+                }
+            }
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    private long newWord(long old, Target target) {
+        if (target == Target.DISCARDED && !hasBacking && TableEntry.isUnallocated(old)) {
+            return old;
+        }
+        boolean allocated = !TableEntry.isCompressed(old) && TableEntry.offset(old) != 0;
+        if (!zeroFlag) {
+            return 0;
+        }
+        return target == Target.ZERO && allocated ? old | TableEntry.ZERO : TableEntry.ZERO;
+    }
+}

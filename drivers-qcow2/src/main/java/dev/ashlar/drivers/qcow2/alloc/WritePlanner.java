@@ -1,0 +1,268 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.WritePlan;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import dev.ashlar.drivers.qcow2.metadata.TableBuffer;
+import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.locks.Lock;
+
+/**
+ * Decides where guest writes go: in place where a cluster has one reference, else to clusters allocated for the purpose, which the tables name once the data is
+ * written. Any thread; two plans for one cluster at a time do not happen (core serialises on clusters).
+ */
+public final class WritePlanner {
+    /** L2 tables in memory that wait to be written; more than that are written back at once. */
+    private static final long MAX_DIRTY_BYTES = 32L << 20;
+
+    private final MetadataContext context;
+    private final ClusterGeometry geometry;
+    private final WriteBack writeBack;
+    private final int maxDirtyTables;
+
+    public WritePlanner(MetadataContext context, WriteBack writeBack) {
+        this.context = context;
+        this.geometry = context.geometry();
+        this.writeBack = writeBack;
+        this.maxDirtyTables = (int) Math.max(8, MAX_DIRTY_BYTES / geometry.clusterBytes());
+    }
+
+    /** A plan for the front of the range, which lies inside the disk. */
+    public WritePlan plan(long guestOffset, long lengthBytes) throws BlockException {
+        makeRoom();
+        while (true) {
+            try {
+                return tryPlan(guestOffset, lengthBytes);
+            } catch (TableFullException e) {
+                growRefcountTable();
+            }
+        }
+    }
+
+    /** Writes changed tables back when too many wait. */
+    void makeRoom() throws BlockException {
+        if (context.active().dirtyTables() > maxDirtyTables) {
+            writeBack.flush();
+        }
+    }
+
+    private WritePlan tryPlan(long guestOffset, long lengthBytes) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            context.file().requireHealthy();
+            L1Table active = context.active();
+            int l1Index = (int) geometry.l1Index(guestOffset);
+            int l2Index = geometry.l2Index(guestOffset);
+            // a request is planned up to the end of its L2 table
+            long tableEnd = geometry.l1EntryCoverageBytes() * (l1Index + 1L);
+            long bytes = tableEnd > 0 ? Math.min(lengthBytes, tableEnd - guestOffset) : lengthBytes;
+            long word = active.l2Entry(l1Index, l2Index);
+            int clusters = (int) geometry.clustersFor(geometry.inCluster(guestOffset) + bytes);
+            if (active.ownsL2(l1Index) && inPlace(word)) {
+                return planInPlace(active, l1Index, l2Index, clusters, guestOffset, bytes);
+            }
+            ownL2(active, l1Index);
+            int wanted = 1;
+            while (wanted < clusters && !inPlace(active.l2Entry(l1Index, l2Index + wanted))) {
+                wanted++;
+            }
+            Run run = context.allocator().allocate(wanted);
+            long covered = Math.min(bytes, run.count() * geometry.clusterBytes() - geometry.inCluster(guestOffset));
+            return new AllocatingPlan(active, l1Index, l2Index, run, guestOffset, covered);
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    private static boolean inPlace(long word) {
+        return TableEntry.isData(word) && TableEntry.isCopied(word);
+    }
+
+    private InPlacePlan planInPlace(
+            L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes)
+            throws BlockException {
+        long host = requireAligned(TableEntry.offset(active.l2Entry(l1Index, l2Index)));
+        int run = 1;
+        while (run < clusters) {
+            long next = active.l2Entry(l1Index, l2Index + run);
+            if (!inPlace(next) || TableEntry.offset(next) != host + (long) run * geometry.clusterBytes()) {
+                break;
+            }
+            run++;
+        }
+        int within = geometry.inCluster(guestOffset);
+        long covered = Math.min(bytes, (long) run * geometry.clusterBytes() - within);
+        return new InPlacePlan(context.file().data(), host + within, covered);
+    }
+
+    private long requireAligned(long host) throws BlockException {
+        if (!geometry.isAligned(host)) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned",
+                    "Input/output error",
+                    null);
+        }
+        return host;
+    }
+
+    /** Sees to an L2 table of the active layer's own: a new one, or a copy of one shared with a snapshot. */
+    void ownL2(L1Table active, int l1Index) throws BlockException {
+        if (active.ownsL2(l1Index)) {
+            return;
+        }
+        long shared = active.l2Offset(l1Index);
+        MemorySegment content = active.l2View(l1Index);
+        Run run = context.allocator().allocate(1);
+        long offset = geometry.clusterOffset(run.firstCluster());
+        try {
+            context.file().claim(offset, geometry.clusterBytes());
+        } catch (BlockException e) {
+            context.allocator().release(run.firstCluster(), 1);
+            throw e;
+        }
+        TableBuffer table = TableBuffer.fresh(offset, geometry.clusterBytes());
+        if (content != null) {
+            MemorySegment.copy(content, 0, table.data(), 0, geometry.clusterBytes());
+            // clusters named by two tables have two references
+            for (int i = 0; i < geometry.l2Entries(); i++) {
+                long word = table.word(i);
+                if (TableEntry.isCopied(word)) {
+                    table.putWord(i, word & ~TableEntry.COPIED);
+                }
+            }
+            context.quarantine().add(geometry.clusterIndex(shared), 1);
+        }
+        active.putL2Table(l1Index, table);
+    }
+
+    /** Called without locks, after {@link TableFullException}. */
+    void growRefcountTable() throws BlockException {
+        Lock writeBackLock = context.writeBackLock();
+        writeBackLock.lock();
+        try {
+            writeBack.flushLocked();
+            long stamp = context.lock().writeLock();
+            try {
+                context.allocator().growTable();
+            } finally {
+                context.lock().unlockWrite(stamp);
+            }
+        } finally {
+            writeBackLock.unlock();
+        }
+    }
+
+    /** The references that an L2 word held are given up: the clusters go to the quarantine. */
+    static void quarantine(MetadataContext context, long word) {
+        ClusterGeometry geometry = context.geometry();
+        if (TableEntry.isCompressed(word)) {
+            long first = geometry.clusterIndex(TableEntry.compressedOffset(word, geometry));
+            long last = geometry.clusterIndex(
+                    TableEntry.compressedOffset(word, geometry) + TableEntry.compressedBytes(word, geometry) - 1);
+            for (long cluster = first; cluster <= last; cluster++) {
+                context.quarantine().add(cluster, 1);
+            }
+        } else if (TableEntry.offset(word) != 0) {
+            context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1);
+        }
+    }
+
+    private record InPlacePlan(ChildAccess child, long hostOffset, long lengthBytes) implements WritePlan {
+        @Override
+        public long copyBeforeBytes() {
+            return 0;
+        }
+
+        @Override
+        public long copyAfterBytes() {
+            return 0;
+        }
+
+        @Override
+        public void commit() {}
+
+        @Override
+        public void abort() {}
+    }
+
+    /** A write to clusters that nothing refers to yet. */
+    private final class AllocatingPlan implements WritePlan {
+        private final L1Table active;
+        private final int l1Index;
+        private final int l2Index;
+        private final Run run;
+        private final long guestOffset;
+        private final long lengthBytes;
+
+        AllocatingPlan(L1Table active, int l1Index, int l2Index, Run run, long guestOffset, long lengthBytes) {
+            this.active = active;
+            this.l1Index = l1Index;
+            this.l2Index = l2Index;
+            this.run = run;
+            this.guestOffset = guestOffset;
+            this.lengthBytes = lengthBytes;
+        }
+
+        @Override
+        public long lengthBytes() {
+            return lengthBytes;
+        }
+
+        @Override
+        public ChildAccess child() {
+            return context.file().data();
+        }
+
+        @Override
+        public long hostOffset() {
+            return geometry.clusterOffset(run.firstCluster()) + geometry.inCluster(guestOffset);
+        }
+
+        @Override
+        public long copyBeforeBytes() {
+            return geometry.inCluster(guestOffset);
+        }
+
+        @Override
+        public long copyAfterBytes() {
+            return run.count() * geometry.clusterBytes() - geometry.inCluster(guestOffset) - lengthBytes;
+        }
+
+        @Override
+        public void commit() throws BlockException {
+            long stamp = context.lock().writeLock();
+            try {
+                context.file().requireHealthy();
+                for (int i = 0; i < run.count(); i++) {
+                    long old = active.l2Entry(l1Index, l2Index + i);
+                    long host = geometry.clusterOffset(run.firstCluster() + i);
+                    active.putL2Entry(l1Index, l2Index + i, host | TableEntry.COPIED);
+                    quarantine(context, old);
+                }
+            } finally {
+                context.lock().unlockWrite(stamp);
+            }
+        }
+
+        @Override
+        public void abort() {
+            long stamp = context.lock().writeLock();
+            try {
+                context.allocator().release(run.firstCluster(), run.count());
+            } catch (BlockException e) {
+                context.file().fail(e);
+            } finally {
+                context.lock().unlockWrite(stamp);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The first 512 bytes of the image, which can't tear: what is set together is switched with one {@link #write} (rule R7). Guarded by the image's
+ * metadata lock.
+ */
+public final class HeaderSector {
+    private final MemorySegment sector = Arena.ofAuto().allocate(Qcow2Header.SECTOR_BYTES, 8);
+
+    /** @param head the file's first bytes, at least 512 */
+    public HeaderSector(MemorySegment head) {
+        MemorySegment.copy(head, 0, sector, 0, Qcow2Header.SECTOR_BYTES);
+    }
+
+    public void setSize(long sizeBytes) {
+        Bits.putU64(sector, 24, sizeBytes);
+    }
+
+    public void setL1(long l1TableOffset, long l1Entries) {
+        Bits.putU32(sector, 36, l1Entries);
+        Bits.putU64(sector, 40, l1TableOffset);
+    }
+
+    public void setRefcountTable(long offset, long clusters) {
+        Bits.putU64(sector, 48, offset);
+        Bits.putU32(sector, 56, clusters);
+    }
+
+    public void setSnapshots(long tableOffset, long count) {
+        Bits.putU32(sector, 60, count);
+        Bits.putU64(sector, 64, tableOffset);
+    }
+
+    public void setIncompatibleFeatures(long bits) {
+        Bits.putU64(sector, 72, bits);
+    }
+
+    public void setAutoclearFeatures(long bits) {
+        Bits.putU64(sector, 88, bits);
+    }
+
+    public void write(ImageFile file) throws BlockException {
+        file.write(0, sector);
+    }
+}

@@ -1,0 +1,125 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The file under an image, and its health. The first metadata write or flush that fails makes the image unusable for writing until it
+ * is opened again (rule R9): every later write and flush reports that first failure.
+ */
+public final class ImageFile implements AutoCloseable {
+    private static final int ZEROS_BYTES = 64 << 10;
+
+    private final ChildAccess child;
+    private final ChildAccess dataChild;
+    private final MetadataStore store;
+    private final ClusterGeometry geometry;
+    private volatile @Nullable BlockException failure;
+
+    private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, ClusterGeometry geometry) {
+        this.child = child;
+        this.dataChild = dataChild;
+        this.store = store;
+        this.geometry = geometry;
+    }
+
+    /** Maps the file if whole pages belong to metadata and it can be mapped; else caches. */
+    public static ImageFile open(ChildAccess child, ClusterGeometry geometry) throws BlockException {
+        boolean wholePages = geometry.clusterBytes() >= ClusterGeometry.PAGE_BYTES;
+        MappedStore mapped = wholePages ? MappedStore.open(child) : null;
+        ChildAccess data = wholePages ? child : new BufferedData(child);
+        return new ImageFile(child, data, mapped != null ? mapped : new CachedStore(child), geometry);
+    }
+
+    public ClusterGeometry geometry() {
+        return geometry;
+    }
+
+    public MetadataStore store() {
+        return store;
+    }
+
+    /** Where guest data goes: the child, or a buffered way to it where pages are shared with metadata. */
+    public ChildAccess data() {
+        return dataChild;
+    }
+
+    public long lengthBytes() throws BlockException {
+        return child.lengthBytes();
+    }
+
+    public boolean isFailed() {
+        return failure != null;
+    }
+
+    /** @throws BlockException CLOSED after a failure, until the image is opened again */
+    public void requireHealthy() throws BlockException {
+        BlockException first = failure;
+        if (first != null) {
+            throw new BlockException(Kind.IO, "Image is unusable after an earlier error: " + first.getMessage(), first);
+        }
+    }
+
+    /** Remembers the first failure; called with anything that leaves memory and disk apart. */
+    public void fail(BlockException cause) {
+        if (failure == null) {
+            failure = cause;
+        }
+    }
+
+    /** A metadata write: durable after the next {@link #flush}. */
+    public void write(long hostOffset, MemorySegment source) throws BlockException {
+        requireHealthy();
+        try {
+            store.write(hostOffset, source);
+        } catch (BlockException e) {
+            fail(e);
+            throw e;
+        }
+    }
+
+    /** The flush F of the ordering rules. */
+    public void flush() throws BlockException {
+        requireHealthy();
+        try {
+            child.flush();
+        } catch (BlockException e) {
+            fail(e);
+            throw e;
+        }
+    }
+
+    /**
+     * Claims host space for a table that nothing refers to yet, by writing zeros: a full disk shows here, where everything can still be
+     * undone, and not when references wait to be written. A failure here fails nothing else.
+     */
+    public void claim(long hostOffset, long lengthBytes) throws BlockException {
+        requireHealthy();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment zeros = arena.allocate(Math.min(lengthBytes, ZEROS_BYTES), 4096);
+            for (long done = 0; done < lengthBytes; done += ZEROS_BYTES) {
+                store.write(hostOffset + done, zeros.asSlice(0, Math.min(lengthBytes - done, ZEROS_BYTES)));
+            }
+        }
+    }
+
+    /** Gives host space of clusters nobody refers to back; failures do not matter. */
+    public void punch(long hostOffset, long lengthBytes) {
+        try {
+            dataChild.discard(hostOffset, lengthBytes);
+        } catch (BlockException e) {
+            // the space stays allocated, nothing else is lost
+            return;
+        }
+    }
+
+    @Override
+    public void close() {
+        store.close();
+    }
+}

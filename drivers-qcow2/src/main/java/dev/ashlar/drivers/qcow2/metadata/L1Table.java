@@ -1,0 +1,189 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An L1 table in memory with the L2 tables that have changed: the active one of an image, or a snapshot's, which never changes. Changes are guarded by
+ * the image's metadata lock; look-ups may run without it under an optimistic stamp.
+ */
+public final class L1Table {
+    private final ImageFile file;
+    private final ClusterGeometry geometry;
+    private final long hostOffset;
+    private final long[] entries;
+    private final @Nullable TableBuffer[] buffers;
+    private int dirtyFrom = Integer.MAX_VALUE;
+    private int dirtyTo;
+    private int dirtyTables;
+
+    private L1Table(ImageFile file, long hostOffset, long[] entries) {
+        this.file = file;
+        this.geometry = file.geometry();
+        this.hostOffset = hostOffset;
+        this.entries = entries;
+        this.buffers = new TableBuffer[entries.length];
+    }
+
+    /** Reads a table of which offset and length were validated against the file. */
+    public static L1Table load(ImageFile file, long hostOffset, int count) throws BlockException {
+        long[] entries = new long[count];
+        if (count > 0) {
+            MemorySegment words = file.store().view(hostOffset, 8L * count);
+            for (int i = 0; i < count; i++) {
+                entries[i] = Bits.u64(words, 8L * i);
+            }
+        }
+        return new L1Table(file, hostOffset, entries);
+    }
+
+    /** A table that is not (or will be) at {@code hostOffset}. */
+    public static L1Table of(ImageFile file, long hostOffset, long[] entries) {
+        return new L1Table(file, hostOffset, entries);
+    }
+
+    public long hostOffset() {
+        return hostOffset;
+    }
+
+    public int length() {
+        return entries.length;
+    }
+
+    public long entry(int index) {
+        return entries[index];
+    }
+
+    /** Host offset of the L2 table, 0 for none. @throws BlockException CORRUPT for an offset that can't be */
+    public long l2Offset(int index) throws BlockException {
+        long offset = TableEntry.offset(entries[index]);
+        if (!geometry.isAligned(offset)) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: 0x"
+                            + Integer.toHexString(index) + ")",
+                    "Input/output error",
+                    null);
+        }
+        return offset;
+    }
+
+    /** The word of an L2 table; 0 where there is none. */
+    public long l2Entry(int l1Index, int l2Index) throws BlockException {
+        TableBuffer buffer = buffers[l1Index];
+        if (buffer != null) {
+            return buffer.word(l2Index);
+        }
+        long offset = l2Offset(l1Index);
+        return offset == 0 ? 0 : file.store().u64(offset + 8L * l2Index);
+    }
+
+    /** As {@link #l2Entry} without I/O, lock or exception; {@code fallback} where that does not do. */
+    long l2EntryIfResident(int l1Index, int l2Index, long fallback) {
+        TableBuffer buffer = buffers[l1Index];
+        if (buffer != null) {
+            return buffer.word(l2Index);
+        }
+        long offset = TableEntry.offset(entries[l1Index]);
+        if (offset == 0 || !geometry.isAligned(offset)) {
+            return fallback;
+        }
+        return file.store().u64IfResident(offset + 8L * l2Index, fallback);
+    }
+
+    /** The whole L2 table as it is now, read-only; null where there is none. */
+    public @Nullable MemorySegment l2View(int index) throws BlockException {
+        TableBuffer buffer = buffers[index];
+        if (buffer != null) {
+            return buffer.data();
+        }
+        long offset = l2Offset(index);
+        return offset == 0 ? null : file.store().view(offset, geometry.clusterBytes());
+    }
+
+    /** Whether the L2 table may be changed where it is. */
+    public boolean ownsL2(int index) {
+        return entries[index] != 0 && TableEntry.isCopied(entries[index]);
+    }
+
+    /** Changes a word of an L2 table that this L1 table owns. */
+    public void putL2Entry(int l1Index, int l2Index, long word) throws BlockException {
+        TableBuffer buffer = buffers[l1Index];
+        if (buffer == null) {
+            buffer = TableBuffer.load(file.store(), l2Offset(l1Index), geometry.clusterBytes());
+            buffers[l1Index] = buffer;
+        }
+        if (!buffer.isDirty()) {
+            dirtyTables++;
+        }
+        buffer.putWord(l2Index, word);
+    }
+
+    /** Puts a new L2 table in place, in memory; it is written before the entry that names it. */
+    public void putL2Table(int index, TableBuffer table) {
+        TableBuffer old = buffers[index];
+        if (old == null || !old.isDirty()) {
+            dirtyTables++;
+        }
+        buffers[index] = table;
+        putEntry(index, table.hostOffset() | TableEntry.COPIED);
+    }
+
+    /** Changes an entry in memory. */
+    public void putEntry(int index, long entry) {
+        entries[index] = entry;
+        dirtyFrom = Math.min(dirtyFrom, index);
+        dirtyTo = Math.max(dirtyTo, index + 1);
+    }
+
+    /** L2 tables that differ from the disk. */
+    public int dirtyTables() {
+        return dirtyTables;
+    }
+
+    /** The changed L2 tables and L1 entries, taken under the lock; see {@link WriteBack}. */
+    void takeChanges(WriteBack.Changes into) {
+        if (dirtyTables > 0) {
+            for (TableBuffer buffer : buffers) {
+                if (buffer != null && buffer.isDirty()) {
+                    (buffer.isFresh() ? into.newTables() : into.links()).add(buffer.takeDirty());
+                }
+            }
+            dirtyTables = 0;
+        }
+        if (dirtyFrom < dirtyTo) {
+            into.links().add(new TableBuffer.PendingWrite(hostOffset + 8L * dirtyFrom, encode(dirtyFrom, dirtyTo)));
+            dirtyFrom = Integer.MAX_VALUE;
+            dirtyTo = 0;
+        }
+    }
+
+    /** Entries {@code [from, to)} as they stand on disk. */
+    public MemorySegment encode(int from, int to) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[8 * (to - from)]);
+        for (int i = from; i < to; i++) {
+            Bits.putU64(bytes, 8L * (i - from), entries[i]);
+        }
+        return bytes;
+    }
+
+    /** Forgets buffers that equal the disk. */
+    void dropClean() {
+        for (int i = 0; i < buffers.length; i++) {
+            TableBuffer buffer = buffers[i];
+            if (buffer != null && !buffer.isDirty()) {
+                buffers[i] = null;
+            }
+        }
+    }
+
+    /** A copy of the entries with other words or another length, for a table that will replace this one. */
+    public long[] copyOfEntries(int length) {
+        return java.util.Arrays.copyOf(entries, length);
+    }
+}

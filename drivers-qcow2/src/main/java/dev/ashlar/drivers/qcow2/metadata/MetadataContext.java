@@ -1,0 +1,78 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
+import dev.ashlar.drivers.qcow2.alloc.Quarantine;
+import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.StampedLock;
+
+/**
+ * The metadata of one open image and its two locks. Order: write-back lock, then metadata lock; no data I/O under either of them, no guest request under the
+ * write-back lock.
+ */
+public final class MetadataContext {
+    private final ImageFile file;
+    private final HeaderSector header;
+    private final RefcountTable refcounts;
+    private final ClusterAllocator allocator;
+    private final Quarantine quarantine = new Quarantine();
+    private final StampedLock lock = new StampedLock();
+    private final ReentrantLock writeBackLock = new ReentrantLock();
+    private volatile L1Table active;
+
+    public MetadataContext(ImageFile file, HeaderSector headerSector, Qcow2Header header) throws BlockException {
+        this.file = file;
+        this.header = headerSector;
+        this.refcounts = new RefcountTable(file, header.refcountTableOffset(), header.refcountTableClusters());
+        this.allocator = new ClusterAllocator(file, refcounts, headerSector);
+        this.active = L1Table.load(file, header.l1TableOffset(), (int) header.l1Entries());
+    }
+
+    public ImageFile file() {
+        return file;
+    }
+
+    public ClusterGeometry geometry() {
+        return file.geometry();
+    }
+
+    public HeaderSector header() {
+        return header;
+    }
+
+    public RefcountTable refcounts() {
+        return refcounts;
+    }
+
+    public ClusterAllocator allocator() {
+        return allocator;
+    }
+
+    public Quarantine quarantine() {
+        return quarantine;
+    }
+
+    /** Guards tables, counts and quarantine in memory. Not reentrant. */
+    public StampedLock lock() {
+        return lock;
+    }
+
+    /** Held while metadata is on its way to the disk. */
+    public Lock writeBackLock() {
+        return writeBackLock;
+    }
+
+    /** The L1 table of the live disk. */
+    public L1Table active() {
+        return active;
+    }
+
+    /** Puts another L1 table in place; the header names it durably. */
+    public void setActive(L1Table table) {
+        active = table;
+    }
+}

@@ -1,0 +1,159 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.Lock;
+
+/**
+ * Puts changed metadata on disk in order. Data that was written before, changed refcounts and new tables come first; a flush (F1); then the words that make
+ * them reachable; a flush (F2); then clusters that lost their reference are free. Two flushes for whatever came together since the last time, one more when the
+ * file got new refcount blocks, only one when nothing was linked.
+ *
+ * <pre>
+ *   write new refcount blocks, F0, name them in the refcount table      (only if there are any)
+ *   write refcounts, new L2 tables        F1     R1 R2 R3
+ *   write L2 words, L1 words              F2     R4 R5
+ *   uncount, punch
+ * </pre>
+ *
+ * <p>Changes are copied under the metadata lock and written without it, so requests go on. One write-back at a time: the write-back lock is taken before the
+ * metadata lock, never after.
+ */
+public final class WriteBack {
+    private final MetadataContext context;
+    private final boolean punchFreed;
+
+    /** @param punchFreed space of freed clusters is given back to the host */
+    public WriteBack(MetadataContext context, boolean punchFreed) {
+        this.context = context;
+        this.punchFreed = punchFreed;
+    }
+
+    /**
+     * Copies on their way.
+     *
+     * @param refcounts changed counts
+     * @param newTables L2 tables that nothing durable names yet
+     * @param links words that make clusters reachable, or unreachable
+     * @param unreferenced clusters that lose a reference with these links
+     */
+    record Changes(
+            RefcountTable.Changes refcounts,
+            List<PendingWrite> newTables,
+            List<PendingWrite> links,
+            List<Run> unreferenced) {}
+
+    /** Makes durable all that had completed before, data included. */
+    public void flush() throws BlockException {
+        Lock writeBackLock = context.writeBackLock();
+        writeBackLock.lock();
+        try {
+            flushLocked();
+        } finally {
+            writeBackLock.unlock();
+        }
+    }
+
+    /** As {@link #flush}; the caller holds the write-back lock but not the metadata lock. */
+    public void flushLocked() throws BlockException {
+        ImageFile file = context.file();
+        file.requireHealthy();
+        Changes changes = take();
+        changes.refcounts().write(file);
+        for (PendingWrite table : changes.newTables()) {
+            file.write(table.hostOffset(), table.bytes());
+        }
+        file.flush();
+        if (!changes.links().isEmpty()) {
+            for (PendingWrite link : changes.links()) {
+                file.write(link.hostOffset(), link.bytes());
+            }
+            file.flush();
+        }
+        settle(changes.unreferenced());
+    }
+
+    private Changes take() {
+        long stamp = context.lock().writeLock();
+        try {
+            Changes changes = new Changes(
+                    context.refcounts().takeChanges(),
+                    new ArrayList<>(),
+                    new ArrayList<>(),
+                    context.quarantine().take());
+            context.active().takeChanges(changes);
+            return changes;
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    /** The references are durably gone: punches what nobody else counts, then uncounts, and forgets buffers that the disk has now. */
+    private void settle(List<Run> unreferenced) throws BlockException {
+        if (punchFreed && !unreferenced.isEmpty()) {
+            List<Run> free;
+            long stamp = context.lock().readLock();
+            try {
+                free = withCount(unreferenced, 1);
+            } finally {
+                context.lock().unlockRead(stamp);
+            }
+            punch(free);
+        }
+        long stamp = context.lock().writeLock();
+        try {
+            ClusterAllocator allocator = context.allocator();
+            for (Run run : unreferenced) {
+                allocator.release(run.firstCluster(), run.count());
+            }
+            context.active().dropClean();
+            context.refcounts().dropClean();
+        } catch (BlockException e) {
+            context.file().fail(e);
+            throw e;
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    /** Gives the space of those clusters back that nobody counts. The caller holds the metadata lock. */
+    public void punchFree(List<Run> uncounted) throws BlockException {
+        if (punchFreed) {
+            punch(withCount(uncounted, 0));
+        }
+    }
+
+    /** The parts of the runs whose refcount is {@code count}. */
+    private List<Run> withCount(List<Run> runs, long count) throws BlockException {
+        List<Run> matching = new ArrayList<>();
+        for (Run run : runs) {
+            long end = run.firstCluster() + run.count();
+            long first = run.firstCluster();
+            while (first < end) {
+                long stop = first;
+                while (stop < end && context.refcounts().get(stop) == count) {
+                    stop++;
+                }
+                if (stop > first) {
+                    matching.add(new Run(first, stop - first));
+                }
+                first = stop + 1;
+            }
+        }
+        return matching;
+    }
+
+    private void punch(List<Run> runs) {
+        ImageFile file = context.file();
+        for (Run run : runs) {
+            file.punch(
+                    file.geometry().clusterOffset(run.firstCluster()),
+                    run.count() * file.geometry().clusterBytes());
+        }
+    }
+}

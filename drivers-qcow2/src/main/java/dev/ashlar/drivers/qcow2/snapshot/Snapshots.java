@@ -1,0 +1,330 @@
+package dev.ashlar.drivers.qcow2.snapshot;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.drivers.qcow2.alloc.Quarantine;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
+import dev.ashlar.drivers.qcow2.format.SnapshotTable;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * The internal snapshots of one image. Each change is all-or-nothing: everything it needs is counted and written to new clusters, and one write of the header's
+ * sector puts it in force (rule R7). Called on a drained node, one call at a time.
+ */
+public final class Snapshots {
+    private final MetadataContext context;
+    private final ClusterGeometry geometry;
+    private final ImageFile file;
+    private final WriteBack writeBack;
+    private volatile List<SnapshotEntry> entries;
+    private long tableOffset;
+    private long tableBytes;
+
+    private Snapshots(
+            MetadataContext context, WriteBack writeBack, List<SnapshotEntry> entries, long offset, long bytes) {
+        this.context = context;
+        this.geometry = context.geometry();
+        this.file = context.file();
+        this.writeBack = writeBack;
+        this.entries = Collections.unmodifiableList(entries);
+        this.tableOffset = offset;
+        this.tableBytes = bytes;
+    }
+
+    public static Snapshots load(MetadataContext context, WriteBack writeBack, Qcow2Header header)
+            throws BlockException {
+        int count = (int) header.snapshotCount();
+        if (count == 0) {
+            return new Snapshots(context, writeBack, List.of(), 0, 0);
+        }
+        long offset = header.snapshotTableOffset();
+        long bytes = Math.min(SnapshotTable.MAX_BYTES, context.file().lengthBytes() - offset);
+        MemorySegment table = context.file().store().view(offset, bytes);
+        SnapshotTable.Parsed parsed = SnapshotTable.parse(table, count, header.sizeBytes());
+        return new Snapshots(context, writeBack, parsed.entries(), offset, parsed.lengthBytes());
+    }
+
+    /** Entries in table order; an unmodifiable list that later changes do not touch. */
+    public List<SnapshotEntry> entries() {
+        return entries;
+    }
+
+    public long tableOffset() {
+        return tableOffset;
+    }
+
+    public long tableBytes() {
+        return tableBytes;
+    }
+
+    /** The L1 table of a snapshot, validated against the file. */
+    public L1Table loadL1(SnapshotEntry entry) throws BlockException {
+        long bytes = entry.l1Entries() * 8L;
+        if (bytes > 0
+                && (entry.l1TableOffset() <= 0
+                        || entry.l1TableOffset() > file.lengthBytes() - bytes
+                        || !geometry.isAligned(entry.l1TableOffset()))) {
+            throw new BlockException(Kind.CORRUPT, "Snapshot L1 table offset invalid", "Invalid argument", null);
+        }
+        L1Table table = L1Table.load(file, entry.l1TableOffset(), entry.l1Entries());
+        long[] own = table.copyOfEntries(table.length());
+        CopiedFlags.clearInL1(own);
+        return L1Table.of(file, entry.l1TableOffset(), own);
+    }
+
+    /** The table entry that was listed as {@code snapshot}. @throws BlockException NOT_FOUND when it is gone */
+    public SnapshotEntry entry(SnapshotInfo snapshot) throws BlockException {
+        for (SnapshotEntry entry : entries) {
+            if (entry.info().equals(snapshot)) {
+                return entry;
+            }
+        }
+        throw new BlockException(Kind.NOT_FOUND, "Can't find snapshot '" + snapshot.name() + "'");
+    }
+
+    public SnapshotInfo create(SnapshotRequest request, long diskBytes) throws BlockException {
+        String id = request.id().isEmpty() ? nextId() : request.id();
+        for (SnapshotEntry entry : entries) {
+            if (entry.info().id().equals(id)) {
+                throw new BlockException(Kind.EXISTS, "Snapshot with id '" + id + "' already exists");
+            }
+        }
+        SnapshotInfo info = new SnapshotInfo(
+                id,
+                request.name(),
+                request.vmStateSizeBytes(),
+                request.dateSeconds(),
+                request.dateNanos(),
+                request.vmClockNanos(),
+                request.instructionCount(),
+                diskBytes);
+        try (Exclusive exclusive = exclusive()) {
+            L1Table active = context.active();
+            List<SnapshotEntry> wanted = new ArrayList<>(entries);
+            wanted.add(new SnapshotEntry(info, 0, active.length(), new byte[0], bytes(id), bytes(request.name())));
+            NewTable newTable = reserveTable(wanted);
+            long l1Copy;
+            try {
+                l1Copy = reserveL1(active.length());
+            } catch (BlockException e) {
+                context.allocator().release(newTable.firstCluster(), newTable.clusters());
+                throw e;
+            }
+            try {
+                References.add(context, active);
+            } catch (BlockException e) {
+                context.allocator().release(newTable.firstCluster(), newTable.clusters());
+                releaseTable(l1Copy, active.length() * 8L);
+                throw e;
+            }
+            wanted.set(
+                    wanted.size() - 1,
+                    new SnapshotEntry(info, l1Copy, active.length(), new byte[0], bytes(id), bytes(request.name())));
+            exclusive.makeCountsDurable();
+            long[] words = active.copyOfEntries(active.length());
+            CopiedFlags.clearInL1(words);
+            L1Table shared = L1Table.of(file, active.hostOffset(), words);
+            CopiedFlags.clearInL2(file, shared);
+            if (words.length > 0) {
+                MemorySegment l1 = shared.encode(0, words.length);
+                file.write(active.hostOffset(), l1);
+                file.write(l1Copy, l1);
+            }
+            context.setActive(shared);
+            switchTable(newTable, wanted);
+        }
+        return info;
+    }
+
+    /**
+     * Makes the snapshot's content the live disk's.
+     *
+     * @return the disk's new size in bytes
+     */
+    public long apply(SnapshotInfo snapshot) throws BlockException {
+        SnapshotEntry entry = entry(snapshot);
+        long diskBytes = entry.info().diskSizeBytes();
+        try (Exclusive exclusive = exclusive()) {
+            L1Table old = context.active();
+            L1Table source = loadL1(entry);
+            int length = (int) Math.max(geometry.l1EntriesFor(diskBytes), entry.l1Entries());
+            long[] words = source.copyOfEntries(length);
+            long newOffset = reserveL1(length);
+            try {
+                References.add(context, source);
+            } catch (BlockException e) {
+                releaseTable(newOffset, length * 8L);
+                throw e;
+            }
+            exclusive.makeCountsDurable();
+            // flags that a crash of another program left behind must not come to life
+            CopiedFlags.clearInL2(file, source);
+            L1Table fresh = L1Table.of(file, newOffset, words);
+            if (length > 0) {
+                file.write(newOffset, fresh.encode(0, length));
+            }
+            file.flush();
+            context.header().setSize(diskBytes);
+            context.header().setL1(newOffset, length);
+            context.header().write(file);
+            file.flush();
+            context.setActive(fresh);
+            exclusive.uncount(old);
+        }
+        return diskBytes;
+    }
+
+    public void delete(SnapshotInfo snapshot) throws BlockException {
+        SnapshotEntry entry = entry(snapshot);
+        try (Exclusive exclusive = exclusive()) {
+            L1Table gone = loadL1(entry);
+            List<SnapshotEntry> wanted = new ArrayList<>(entries);
+            wanted.remove(entry);
+            NewTable newTable = reserveTable(wanted);
+            exclusive.makeCountsDurable();
+            switchTable(newTable, wanted);
+            exclusive.uncount(gone);
+            CopiedFlags.restore(context);
+        }
+    }
+
+    private String nextId() {
+        long highest = 0;
+        for (SnapshotEntry entry : entries) {
+            highest = Math.max(highest, numericId(entry.info().id()));
+        }
+        return Long.toString(highest + 1);
+    }
+
+    /** The leading digits of an id, as C's strtoul reads them; 0 where there are none. */
+    private static long numericId(String id) {
+        long value = 0;
+        for (int i = 0; i < id.length() && i < 18 && id.charAt(i) >= '0' && id.charAt(i) <= '9'; i++) {
+            value = value * 10 + (id.charAt(i) - '0');
+        }
+        return value;
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Space for a snapshot table, counted in memory. */
+    private record NewTable(long firstCluster, long clusters, long bytes) {}
+
+    private NewTable reserveTable(List<SnapshotEntry> wanted) throws BlockException {
+        long bytes = SnapshotTable.encode(wanted).length;
+        long clusters = geometry.clustersFor(bytes);
+        return new NewTable(clusters == 0 ? 0 : context.allocator().allocateTable(clusters), clusters, bytes);
+    }
+
+    private long reserveL1(int length) throws BlockException {
+        long clusters = geometry.clustersFor(length * 8L);
+        return clusters == 0 ? 0 : geometry.clusterOffset(context.allocator().allocateTable(clusters));
+    }
+
+    private void releaseTable(long hostOffset, long bytes) throws BlockException {
+        if (bytes > 0) {
+            context.allocator().release(geometry.clusterIndex(hostOffset), geometry.clustersFor(bytes));
+        }
+    }
+
+    /** Writes the new table, makes it durable with all written before, and puts it in force with the header's sector. */
+    private void switchTable(NewTable newTable, List<SnapshotEntry> wanted) throws BlockException {
+        long offset = geometry.clusterOffset(newTable.firstCluster());
+        if (newTable.clusters() > 0) {
+            file.write(offset, MemorySegment.ofArray(SnapshotTable.encode(wanted)));
+        }
+        file.flush();
+        context.header().setSnapshots(offset, wanted.size());
+        context.header().write(file);
+        file.flush();
+        long oldOffset = tableOffset;
+        long oldBytes = tableBytes;
+        entries = Collections.unmodifiableList(new ArrayList<>(wanted));
+        tableOffset = offset;
+        tableBytes = newTable.bytes();
+        releaseTable(oldOffset, oldBytes);
+    }
+
+    private Exclusive exclusive() throws BlockException {
+        return new Exclusive(context, writeBack);
+    }
+
+    /**
+     * Both locks, with nothing pending at the start: changed metadata is on disk and nothing is in quarantine. At the end counts that are still only in memory
+     * are written.
+     */
+    static final class Exclusive implements AutoCloseable {
+        private final MetadataContext context;
+        private final WriteBack writeBack;
+        private final long stamp;
+
+        Exclusive(MetadataContext context, WriteBack writeBack) throws BlockException {
+            this.context = context;
+            this.writeBack = writeBack;
+            context.writeBackLock().lock();
+            try {
+                writeBack.flushLocked();
+            } catch (BlockException | RuntimeException e) {
+                context.writeBackLock().unlock();
+                throw e;
+            }
+            this.stamp = context.lock().writeLock();
+        }
+
+        /** RC+, F: what is counted from here on may be referred to. */
+        void makeCountsDurable() throws BlockException {
+            context.refcounts().takeChanges().write(context.file());
+            context.file().flush();
+        }
+
+        /**
+         * RC-, F: an L1 table that the header durably names no more, and all it reached. What fails here only leaks, but memory and disk differ: fail-stop.
+         * Space that nothing uses any more is given back to the host if the node asks for that.
+         */
+        void uncount(L1Table gone) throws BlockException {
+            Quarantine freed = new Quarantine();
+            try {
+                References.remove(context, gone, freed);
+                ClusterGeometry geometry = context.geometry();
+                long clusters = geometry.clustersFor(gone.length() * 8L);
+                if (clusters > 0) {
+                    long first = geometry.clusterIndex(gone.hostOffset());
+                    context.allocator().release(first, clusters);
+                    freed.add(first, clusters);
+                }
+            } catch (BlockException e) {
+                context.file().fail(e);
+                throw e;
+            }
+            makeCountsDurable();
+            writeBack.punchFree(freed.take());
+        }
+
+        @Override
+        public void close() throws BlockException {
+            try {
+                if (!context.file().isFailed()) {
+                    context.refcounts().takeChanges().write(context.file());
+                    context.refcounts().dropClean();
+                }
+            } finally {
+                context.lock().unlockWrite(stamp);
+                context.writeBackLock().unlock();
+            }
+        }
+    }
+}
