@@ -4,6 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
+import dev.ashlar.nativeio.syscall.Platform;
+import dev.ashlar.nativeio.syscall.SystemCall;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -69,6 +72,23 @@ public record FileStatus(
     static final int MASK = STATX_BASIC_STATS | STATX_MNT_ID | STATX_DIOALIGN;
 
     private static final long STAT_BLOCK_BYTES = 512;
+
+    /**
+     * Asks the kernel about the file of this name, following symbolic links, without opening it.
+     *
+     * @throws IllegalArgumentException if the path contains a NUL character
+     */
+    public static FileStatus of(String path) throws ErrnoException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment statx = arena.allocate(STRUCT_BYTES, JAVA_LONG.byteAlignment());
+            MemorySegment name = LinuxFile.pathText(arena, path);
+            long result = SystemCall.restarting(Platform.STATX, LinuxFile.AT_FDCWD, name, 0, MASK, statx.address());
+            if (result < 0) {
+                throw new ErrnoException("statx", (int) -result, path);
+            }
+            return decode(statx);
+        }
+    }
 
     static FileStatus decode(MemorySegment statx) {
         int filled = statx.get(JAVA_INT, 0);

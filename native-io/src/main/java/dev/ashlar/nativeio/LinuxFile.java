@@ -23,9 +23,10 @@ import java.util.concurrent.atomic.AtomicInteger;
  * already stands for another file.
  */
 public final class LinuxFile implements AutoCloseable {
-    private static final int AT_FDCWD = -100;
+    static final int AT_FDCWD = -100;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int AT_STATX_SYNC_AS_STAT = 0;
+    private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
     private static final int DEFAULT_MODE = 0644;
@@ -93,19 +94,25 @@ public final class LinuxFile implements AutoCloseable {
     }
 
     private static int openDescriptor(String name, String shownPath, int bits, int mode) throws ErrnoException {
-        if (name.indexOf('\0') >= 0) {
-            throw new IllegalArgumentException("path contains a NUL character");
-        }
-        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment text = arena.allocate(bytes.length + 1L);
-            MemorySegment.copy(MemorySegment.ofArray(bytes), 0, text, 0, bytes.length);
+            MemorySegment text = pathText(arena, name);
             long result = SystemCall.restarting(Platform.OPENAT, AT_FDCWD, text, bits, mode, 0);
             if (result < 0) {
                 throw new ErrnoException("open", (int) -result, shownPath);
             }
             return (int) result;
         }
+    }
+
+    /** A path as the kernel takes it: UTF-8, ended by a NUL. */
+    static MemorySegment pathText(Arena arena, String path) {
+        if (path.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("path contains a NUL character");
+        }
+        byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
+        MemorySegment text = arena.allocate(bytes.length + 1L);
+        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, text, 0, bytes.length);
+        return text;
     }
 
     /** The name the file was opened by, for messages. */
@@ -253,6 +260,11 @@ public final class LinuxFile implements AutoCloseable {
      */
     public int fallocate(FallocateMode mode, long offset, long lengthBytes) {
         return simple(Platform.FALLOCATE, mode.bits(), offset, lengthBytes);
+    }
+
+    /** Length of a regular file or capacity of a block device, or a negative errno. */
+    public long length() {
+        return call(Platform.LSEEK, 0, SEEK_END, 0, 0);
     }
 
     /**

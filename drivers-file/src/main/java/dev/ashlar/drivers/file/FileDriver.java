@@ -1,0 +1,57 @@
+package dev.ashlar.drivers.file;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.CreateRequest;
+import dev.ashlar.core.spi.DriverInstance;
+import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.OpenRequest;
+import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.core.spi.OptionDescriptor.Type;
+import java.util.List;
+
+/** The protocol driver {@code file}: regular files. */
+public final class FileDriver implements BlockDriver {
+    private static final String NAME = "file";
+
+    /** For {@link java.util.ServiceLoader}. */
+    public FileDriver() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public DriverKind kind() {
+        return DriverKind.PROTOCOL;
+    }
+
+    @Override
+    public int probeFileName(String fileName) {
+        return 50;
+    }
+
+    @Override
+    public DriverInstance open(OpenRequest request) throws BlockException {
+        return new HostFileOpener(NAME, false).open(request);
+    }
+
+    @Override
+    public void create(CreateRequest request) throws BlockException {
+        RegularFileCreator.create(request.options());
+    }
+
+    @Override
+    public List<OptionDescriptor> createOptions() {
+        return List.of(
+                new OptionDescriptor("size", Type.SIZE, "Virtual disk size", null),
+                new OptionDescriptor(
+                        "preallocation", Type.STRING, "Preallocation mode (allowed values: off, falloc, full)", null));
+    }
+
+    @Override
+    public List<OptionDescriptor> openOptions() {
+        return HostDeviceDriver.OPEN_OPTIONS;
+    }
+}
