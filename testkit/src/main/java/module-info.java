@@ -5,4 +5,9 @@ module dev.ashlar.testkit {
     requires transitive org.junit.jupiter.api;
     requires transitive org.junit.jupiter.params;
     requires static transitive org.jspecify;
+
+    exports dev.ashlar.testkit;
+    exports dev.ashlar.testkit.crash;
+    exports dev.ashlar.testkit.model;
+    exports dev.ashlar.testkit.protocol;
 }

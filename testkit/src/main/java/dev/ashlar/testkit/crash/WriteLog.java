@@ -1,0 +1,66 @@
+package dev.ashlar.testkit.crash;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/** What happened to a disk, in order, with marks of the test between. Thread-safe. */
+public final class WriteLog {
+    /** One line of the log. */
+    public sealed interface Event {
+        /** An operation was handed to the disk. @param id counts operations from 0 */
+        record Started(int id, DiskOperation operation) implements Event {}
+
+        /** The disk answered. @param succeeded false when it reported an error */
+        record Ended(int id, boolean succeeded) implements Event {}
+
+        /** The test noted something, for instance that a guest's flush was acknowledged. */
+        record Mark(Object value) implements Event {}
+    }
+
+    private final List<Event> events = new ArrayList<>();
+    private int nextId;
+
+    /** An empty log. */
+    public WriteLog() {}
+
+    /** @return the id to end it with */
+    public synchronized int start(DiskOperation operation) {
+        events.add(new Event.Started(nextId, operation));
+        return nextId++;
+    }
+
+    public synchronized void end(int id, boolean succeeded) {
+        events.add(new Event.Ended(id, succeeded));
+    }
+
+    public synchronized void mark(Object value) {
+        events.add(new Event.Mark(Objects.requireNonNull(value, "value")));
+    }
+
+    /** Number of events so far. */
+    public synchronized int size() {
+        return events.size();
+    }
+
+    /** A copy of the events so far. */
+    public synchronized List<Event> events() {
+        return List.copyOf(events);
+    }
+
+    /** Forgets everything, for a fresh start on an image that is known to be whole. */
+    public synchronized void clear() {
+        events.clear();
+        nextId = 0;
+    }
+
+    /** The last events, one a line, to print when a test fails. */
+    public synchronized String tail(int upTo, int count) {
+        StringBuilder text = new StringBuilder();
+        int end = Math.min(upTo, events.size());
+        for (int i = Math.max(0, end - count); i < end; i++) {
+            text.append(i).append(": ").append(events.get(i)).append('\n');
+        }
+        return text.toString();
+    }
+}
