@@ -2,8 +2,11 @@ package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.ChildRole;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /**
  * A driver: a stateless factory, found by {@link java.util.ServiceLoader}. All methods may be called from any thread.
@@ -39,6 +42,20 @@ public interface BlockDriver {
      * closed again (children belong to core, not to the driver).
      */
     DriverInstance open(OpenRequest request) throws BlockException;
+
+    /**
+     * What this driver keeps in its {@code file} child (FORMAT and FILTER). It decides about the permissions that are taken before
+     * {@link #open} is called: a child with METADATA is never shared with a writer.
+     *
+     * @param options as {@link OpenRequest#options}
+     * @return DATA, METADATA and PRIMARY for an image with tables; DATA (or FILTERED, where nothing is cut off) and PRIMARY for a
+     *     driver that keeps nothing of its own there
+     */
+    default Set<ChildRole> fileRoles(Map<String, String> options) {
+        return kind() == DriverKind.FILTER
+                ? Set.of(ChildRole.FILTERED, ChildRole.PRIMARY)
+                : Set.of(ChildRole.DATA, ChildRole.METADATA, ChildRole.PRIMARY);
+    }
 
     /**
      * Creates a new file (PROTOCOL) or makes an existing, empty child a valid image (FORMAT). A format's header is

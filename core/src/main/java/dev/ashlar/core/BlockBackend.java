@@ -1,0 +1,242 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.request.Layer;
+import dev.ashlar.core.request.Origin;
+import dev.ashlar.core.snapshot.Snapshots;
+import dev.ashlar.core.spi.CheckReport;
+import dev.ashlar.core.spi.Checkable;
+import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.ProtocolInstance;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+
+/**
+ * A user's attachment to a node: the blocking face of the block layer. Any number of threads; at home on virtual threads.
+ *
+ * <p>Offsets and lengths are bytes and need no alignment, buffers may be of any kind; aligned ones (see {@link BlockLimits}) go to
+ * the host without a copy. A range that does not lie within the node is refused with {@link Kind#OUT_OF_BOUNDS}. While the
+ * node is drained, requests wait. An interrupt does not end a request early.
+ */
+public final class BlockBackend implements AutoCloseable {
+    private final BlockGraph graph;
+    private final ChildEdge edge;
+    private final Layer layer;
+    private final boolean formatGuessed;
+    private final AtomicBoolean closed = new AtomicBoolean();
+    private final AtomicInteger openQueues = new AtomicInteger();
+
+    BlockBackend(BlockGraph graph, ChildEdge edge, boolean formatGuessed) {
+        this.graph = graph;
+        this.edge = edge;
+        this.layer = edge.node().layer();
+        this.formatGuessed = formatGuessed;
+    }
+
+    /** Virtual size in bytes. */
+    public long lengthBytes() throws BlockException {
+        return layer.lengthBytes();
+    }
+
+    /** The name under which the image was opened. */
+    public String fileName() {
+        return root().fileName();
+    }
+
+    /** Name of the driver of the topmost node. */
+    public String formatName() {
+        return root().driverName();
+    }
+
+    /**
+     * Whether the format was not given and nothing in the file spoke for one. Writes that would make such a disk look like an
+     * image are refused with {@link Kind#PERMISSION}.
+     */
+    public boolean isFormatGuessed() {
+        return formatGuessed;
+    }
+
+    public boolean isReadOnly() {
+        return layer.isReadOnly();
+    }
+
+    /** What requests and buffers should look like to go through without a copy. */
+    public BlockLimits limits() {
+        return layer.limits();
+    }
+
+    /** The topmost node. */
+    public BlockNode root() {
+        return edge.node();
+    }
+
+    /** Fills the buffer from {@code offset} on. */
+    public void read(long offset, MemorySegment destination) throws BlockException {
+        if (destination.isReadOnly()) {
+            throw new IllegalArgumentException("the buffer of a read is read-only");
+        }
+        checkRange(offset, destination.byteSize());
+        layer.read(offset, destination, Origin.BACKEND);
+    }
+
+    /** Writes the buffer. Durable after the next {@link #flush}. */
+    public void write(long offset, MemorySegment source) throws BlockException {
+        checkRange(offset, source.byteSize());
+        layer.write(offset, source, Origin.BACKEND);
+    }
+
+    /**
+     * Makes the range read as zeros.
+     *
+     * @param mayUnmap space may be given back to the host
+     */
+    public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        checkRange(offset, lengthBytes);
+        layer.writeZeroes(offset, lengthBytes, mayUnmap, Origin.BACKEND);
+    }
+
+    /** Says that the content of the range is not needed. Parts of allocation units stay as they are. */
+    public void discard(long offset, long lengthBytes) throws BlockException {
+        checkRange(offset, lengthBytes);
+        layer.discard(offset, lengthBytes, Origin.BACKEND);
+    }
+
+    /** Makes durable every write that had completed before this call (F1). After a failure no write or flush succeeds. */
+    public void flush() throws BlockException {
+        layer.flush(Origin.BACKEND);
+    }
+
+    /**
+     * How a range starts, looked at through the whole backing chain.
+     *
+     * @param lengthBytes at least 1
+     */
+    public BlockStatus status(long offset, long lengthBytes) throws BlockException {
+        checkRange(offset, requirePositive(lengthBytes));
+        return layer.status(offset, lengthBytes, 0, Origin.BACKEND);
+    }
+
+    /** As {@link #status}, looking at the topmost layer alone: what it has not allocated reads as zeros. */
+    public BlockStatus allocatedHere(long offset, long lengthBytes) throws BlockException {
+        checkRange(offset, requirePositive(lengthBytes));
+        return layer.allocatedHere(offset, lengthBytes, Origin.BACKEND);
+    }
+
+    /** Changes the virtual size. New bytes read as zeros. Drains the node. */
+    public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
+        if (lengthBytes < 0) {
+            throw new IllegalArgumentException("length " + lengthBytes);
+        }
+        root().<Boolean>whileDrained(() -> {
+            layer.truncate(lengthBytes, preallocation);
+            return true;
+        });
+    }
+
+    /** The internal snapshots of the topmost node. */
+    public Snapshots snapshots() {
+        return Snapshots.of(root());
+    }
+
+    /**
+     * Checks the image, drained.
+     *
+     * @param findings takes each finding as it is met, one line of text
+     */
+    public CheckReport check(Checkable.Repair repair, Consumer<String> findings) throws BlockException {
+        Optional<Checkable> checkable = root().capability(Checkable.class);
+        if (checkable.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "This image format does not support checks");
+        }
+        if (repair != Checkable.Repair.NONE) {
+            layer.requireWritable();
+        }
+        return root().whileDrained(() -> checkable.get().check(repair, findings));
+    }
+
+    /** Facts about the image, where the topmost node is one. */
+    public Optional<FormatInfo> formatInfo() throws BlockException {
+        return root().formatInfo();
+    }
+
+    /** Bytes that the host has allocated for the image, backing files not counted; -1 where the host does not tell. */
+    public long allocatedBytes() throws BlockException {
+        return allocatedBytes(root());
+    }
+
+    private static long allocatedBytes(BlockNode node) throws BlockException {
+        if (node.layer().instance() instanceof ProtocolInstance protocol) {
+            return protocol.allocatedBytes();
+        }
+        long sum = 0;
+        for (ChildEdge child : node.edges()) {
+            if (!child.has(ChildRole.COW)) {
+                long bytes = allocatedBytes(child.node());
+                if (bytes < 0) {
+                    return -1;
+                }
+                sum += bytes;
+            }
+        }
+        return sum;
+    }
+
+    /** Stops all requests to this node and waits until none is under way. */
+    public DrainedSection drain() {
+        return root().drain();
+    }
+
+    /**
+     * Makes everything durable and closes what {@link BlockGraph#open} opened, as far as nobody else uses it. Idempotent.
+     *
+     * @throws BlockException the first failure; everything is closed all the same
+     * @throws IllegalStateException if a queue is still open
+     */
+    @Override
+    public void close() throws BlockException {
+        if (openQueues.get() > 0) {
+            throw new IllegalStateException("a queue of this backend is still open");
+        }
+        if (closed.compareAndSet(false, true)) {
+            graph.detachBackend(this, edge);
+        }
+    }
+
+    Layer layer() {
+        return layer;
+    }
+
+    void queueClosed() {
+        openQueues.decrementAndGet();
+    }
+
+    private void checkOpen() throws BlockException {
+        if (closed.get()) {
+            throw new BlockException(Kind.CLOSED, "The backend of '" + fileName() + "' is closed");
+        }
+    }
+
+    private void checkRange(long offset, long lengthBytes) throws BlockException {
+        if (offset < 0 || lengthBytes < 0) {
+            throw new IllegalArgumentException("range " + offset + "+" + lengthBytes);
+        }
+        checkOpen();
+        if (offset > layer.lengthBytes() - lengthBytes) {
+            throw new BlockException(
+                    Kind.OUT_OF_BOUNDS,
+                    "Request at offset " + offset + " of " + lengthBytes + " bytes reaches beyond the end of '"
+                            + fileName() + "'");
+        }
+    }
+
+    private static long requirePositive(long lengthBytes) {
+        if (lengthBytes <= 0) {
+            throw new IllegalArgumentException("length " + lengthBytes);
+        }
+        return lengthBytes;
+    }
+}

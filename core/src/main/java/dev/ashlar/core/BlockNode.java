@@ -1,0 +1,226 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.request.Layer;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.ImageReference;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One open layer of the graph: an instance of a driver and the edges to its children. Any thread.
+ *
+ * <p>A node lives as long as a backend, a parent or a view of one of its snapshots needs it; {@link BlockGraph} closes it then.
+ */
+public final class BlockNode {
+    private final BlockGraph graph;
+    private final BlockDriver driver;
+    private final String fileName;
+    private final Layer layer;
+    private final PermissionRules.Mode mode;
+    private final List<ChildEdge> children;
+    /** The node whose snapshot this one shows, kept open by it. */
+    private final @Nullable BlockNode origin;
+
+    /** One control operation (resize, snapshot, check, close) at a time. Taken before a drain, never inside one. */
+    private final ReentrantLock controlLock = new ReentrantLock();
+
+    // Guarded by the graph's lock.
+    private final List<ChildEdge> parents = new ArrayList<>();
+    private int views;
+    private int drains;
+
+    // Used by the thread that opens or closes.
+    private @Nullable EnumSet<Permission> lockedUsed;
+    private @Nullable EnumSet<Permission> lockedShared;
+
+    BlockNode(
+            BlockGraph graph,
+            BlockDriver driver,
+            String fileName,
+            Layer layer,
+            PermissionRules.Mode mode,
+            List<ChildEdge> children,
+            @Nullable BlockNode origin) {
+        this.graph = graph;
+        this.driver = driver;
+        this.fileName = fileName;
+        this.layer = layer;
+        this.mode = mode;
+        this.children = List.copyOf(children);
+        this.origin = origin;
+    }
+
+    /** Unique in the graph. */
+    public String name() {
+        return layer.name();
+    }
+
+    /** Name of the driver, for instance {@code qcow2}. */
+    public String driverName() {
+        return driver.name();
+    }
+
+    /** Name of the file at the primary end of this node, as the user or the parent image gave it. */
+    public String fileName() {
+        return fileName;
+    }
+
+    public boolean isReadOnly() {
+        return layer.isReadOnly();
+    }
+
+    /** Virtual size in bytes. */
+    public long lengthBytes() throws BlockException {
+        return layer.lengthBytes();
+    }
+
+    /** Edges to children, the primary one first. */
+    public List<ChildEdge> children() {
+        return children;
+    }
+
+    /** The open backing node. */
+    public Optional<BlockNode> backing() {
+        for (ChildEdge edge : children) {
+            if (edge.has(ChildRole.COW)) {
+                return Optional.of(edge.node());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The backing file that the image names, be it open or not. */
+    public Optional<ImageReference> backingReference() {
+        return layer.instance() instanceof FormatInstance format ? format.backing() : Optional.empty();
+    }
+
+    /** Facts about the image, where the node is one. */
+    public Optional<FormatInfo> formatInfo() throws BlockException {
+        return layer.instance() instanceof FormatInstance format ? Optional.of(format.info()) : Optional.empty();
+    }
+
+    /**
+     * What the driver can do beside reading and writing. The caller keeps to the rules of the capability: where it asks for a
+     * drained node, drain it first.
+     */
+    public <T> Optional<T> capability(Class<T> type) {
+        return layer.instance().capability(type);
+    }
+
+    /**
+     * Stops all requests of users to this node, directly or through parents, and waits until none is under way (D1).
+     *
+     * @throws IllegalStateException if the calling thread is inside a request of one of these nodes (D9)
+     */
+    public DrainedSection drain() {
+        return graph.drain(this);
+    }
+
+    /**
+     * Opens the content of an internal snapshot for reading, beside the live disk. This node stays open until the view is closed.
+     *
+     * @param snapshot an entry of the driver's list
+     * @throws BlockException UNSUPPORTED if the driver has no snapshots; NOT_FOUND
+     */
+    public BlockBackend openSnapshot(dev.ashlar.core.snapshot.SnapshotInfo snapshot) throws BlockException {
+        return SnapshotView.open(graph, this, snapshot);
+    }
+
+    /**
+     * Runs a control operation (resize, snapshot, check) on this node: drained, and one at a time.
+     *
+     * @throws IllegalStateException as {@link #drain}
+     */
+    public <T> T whileDrained(ControlOperation<T> operation) throws BlockException {
+        controlLock.lock();
+        try (DrainedSection section = drain()) {
+            assert section.nodes().contains(this);
+            return operation.run();
+        } finally {
+            controlLock.unlock();
+        }
+    }
+
+    /** What {@link #whileDrained} runs. */
+    @FunctionalInterface
+    public interface ControlOperation<T> {
+        T run() throws BlockException;
+    }
+
+    @Override
+    public String toString() {
+        return "node " + name() + " (" + driverName() + ")";
+    }
+
+    BlockGraph graph() {
+        return graph;
+    }
+
+    ReentrantLock controlLock() {
+        return controlLock;
+    }
+
+    BlockDriver driver() {
+        return driver;
+    }
+
+    Layer layer() {
+        return layer;
+    }
+
+    PermissionRules.Mode mode() {
+        return mode;
+    }
+
+    @Nullable BlockNode origin() {
+        return origin;
+    }
+
+    /** As {@link #children}, for package use. */
+    List<ChildEdge> edges() {
+        return children;
+    }
+
+    /** Edges from parents and backends; under the graph's lock, or while nobody else knows the node. */
+    List<ChildEdge> parentEdges() {
+        return parents;
+    }
+
+    void addView(int change) {
+        views += change;
+    }
+
+    boolean isNeeded() {
+        return !parents.isEmpty() || views > 0;
+    }
+
+    /** Tells driver and gate of a drain. Under the graph's lock. */
+    void quiesce(long holderId) {
+        layer.tracker().drainBegin(holderId);
+        if (drains++ == 0) {
+            layer.instance().drainBegin();
+        }
+    }
+
+    void unquiesce(long holderId) {
+        if (--drains == 0) {
+            layer.instance().drainEnd();
+        }
+        layer.tracker().drainEnd(holderId);
+    }
+
+    boolean locksAre(EnumSet<Permission> used, EnumSet<Permission> shared) {
+        return used.equals(lockedUsed) && shared.equals(lockedShared);
+    }
+
+    void rememberLocks(EnumSet<Permission> used, EnumSet<Permission> shared) {
+        lockedUsed = used;
+        lockedShared = shared;
+    }
+}

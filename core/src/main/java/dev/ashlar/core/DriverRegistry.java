@@ -1,0 +1,102 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.DriverKind;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
+
+/** The drivers of a graph: given, or found by {@link ServiceLoader} when first asked for. */
+final class DriverRegistry {
+    private volatile @Nullable List<BlockDriver> drivers;
+
+    DriverRegistry(@Nullable List<BlockDriver> drivers) {
+        this.drivers = drivers == null ? null : List.copyOf(drivers);
+    }
+
+    List<BlockDriver> all() {
+        List<BlockDriver> known = drivers;
+        if (known == null) {
+            List<BlockDriver> found = new ArrayList<>();
+            for (BlockDriver driver : ServiceLoader.load(BlockDriver.class)) {
+                found.add(driver);
+            }
+            known = Collections.unmodifiableList(found);
+            drivers = known;
+        }
+        return known;
+    }
+
+    @Nullable BlockDriver find(String name) {
+        for (BlockDriver driver : all()) {
+            if (driver.name().equals(name)) {
+                return driver;
+            }
+        }
+        return null;
+    }
+
+    BlockDriver require(String name) throws BlockException {
+        BlockDriver driver = find(name);
+        if (driver == null) {
+            throw new BlockException(Kind.NOT_FOUND, "Unknown driver '" + FileNames.escape(name) + "'");
+        }
+        return driver;
+    }
+
+    /** The format that fits best; the second one is told from a guess by {@link Probed#guessed}. */
+    Probed probe(MemorySegment head) throws BlockException {
+        BlockDriver best = null;
+        int bestScore = 0;
+        for (BlockDriver driver : all()) {
+            int score = driver.kind() == DriverKind.FORMAT ? driver.probe(head) : 0;
+            if (score > bestScore) {
+                best = driver;
+                bestScore = score;
+            }
+        }
+        if (best == null) {
+            throw new BlockException(Kind.CORRUPT, "Could not determine image format: no driver found");
+        }
+        return new Probed(best, bestScore <= 1);
+    }
+
+    /**
+     * @param guessed nothing in the file speaks for the driver, it only takes what nobody else wants
+     */
+    record Probed(BlockDriver driver, boolean guessed) {}
+
+    /** The protocol for a file name. */
+    ProtocolChoice protocolFor(String fileName) throws BlockException {
+        BlockDriver best = null;
+        int bestScore = 0;
+        for (BlockDriver driver : all()) {
+            int score = driver.kind() == DriverKind.PROTOCOL ? driver.probeFileName(fileName) : 0;
+            if (score > bestScore) {
+                best = driver;
+                bestScore = score;
+            }
+        }
+        String prefix = FileNames.protocolOf(fileName);
+        BlockDriver named = prefix == null ? null : find(prefix);
+        if (prefix != null && named != null && named.kind() == DriverKind.PROTOCOL) {
+            boolean wantsWhole = named.probeFileName(fileName) > 0;
+            return new ProtocolChoice(named, wantsWhole ? fileName : fileName.substring(prefix.length() + 1));
+        }
+        if (best == null) {
+            throw new BlockException(
+                    Kind.NOT_FOUND,
+                    prefix == null
+                            ? "No driver opens '" + FileNames.escape(fileName) + "'"
+                            : "Unknown protocol '" + FileNames.escape(prefix) + "'");
+        }
+        return new ProtocolChoice(best, fileName);
+    }
+
+    /** @param fileName as the driver wants it */
+    record ProtocolChoice(BlockDriver driver, String fileName) {}
+}

@@ -1,0 +1,66 @@
+package dev.ashlar.core;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** File names as image tools understand them: paths, or {@code protocol:rest}. */
+final class FileNames {
+    private FileNames() {}
+
+    /** The protocol in front of a name, or null: a colon before any slash makes one. */
+    static @Nullable String protocolOf(String fileName) {
+        for (int i = 0; i < fileName.length(); i++) {
+            char c = fileName.charAt(i);
+            if (c == '/') {
+                return null;
+            }
+            if (c == ':') {
+                return fileName.substring(0, i);
+            }
+        }
+        return null;
+    }
+
+    /** A name that stands in an image, relative to the folder of that image. */
+    static String resolve(String imageFileName, String name) {
+        if (name.startsWith("/") || protocolOf(name) != null) {
+            return name;
+        }
+        int slash = imageFileName.lastIndexOf('/');
+        if (slash >= 0) {
+            return imageFileName.substring(0, slash + 1) + name;
+        }
+        String protocol = protocolOf(imageFileName);
+        return protocol == null ? name : protocol + ":" + name;
+    }
+
+    /** Something that is equal for two names of one file: device and inode, or else the name. */
+    static Object identity(String fileName) {
+        try {
+            Object key = Files.readAttributes(Path.of(fileName), BasicFileAttributes.class)
+                    .fileKey();
+            return key == null ? fileName : key;
+        } catch (IOException | InvalidPathException e) {
+            return fileName;
+        }
+    }
+
+    /** A name from an image for a terminal: control characters become escapes. */
+    static String escape(String name) {
+        StringBuilder text = new StringBuilder(name.length());
+        for (int i = 0; i < name.length(); i++) {
+            char c = name.charAt(i);
+            if (Character.isISOControl(c)) {
+                text.append(String.format(Locale.ROOT, "\\x%02x", (int) c));
+            } else {
+                text.append(c);
+            }
+        }
+        return text.toString();
+    }
+}

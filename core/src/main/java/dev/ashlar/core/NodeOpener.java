@@ -1,0 +1,341 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.request.FailStop;
+import dev.ashlar.core.request.FilterLayer;
+import dev.ashlar.core.request.FormatLayer;
+import dev.ashlar.core.request.HeadGuard;
+import dev.ashlar.core.request.Layer;
+import dev.ashlar.core.request.LayerAccess;
+import dev.ashlar.core.request.LayerMode;
+import dev.ashlar.core.request.Origin;
+import dev.ashlar.core.request.ProtocolLayer;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.DriverInstance;
+import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.FilterInstance;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.ProtocolInstance;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens one image with all that belongs to it: the file, the format, files named inside, the backing chain. One object per call
+ * of {@link BlockGraph#open}; what was opened before a failure is closed again.
+ */
+final class NodeOpener {
+    /** Longest backing chain, the image itself included. */
+    static final int MAX_CHAIN = 200;
+
+    private final BlockGraph graph;
+    private final OpenOptions options;
+    /** Identities of the files in the chain from the image down to the one being opened. */
+    private final List<Object> chain = new ArrayList<>();
+
+    private boolean formatProbed;
+
+    private NodeOpener(BlockGraph graph, OpenOptions options) {
+        this.graph = graph;
+        this.options = options;
+    }
+
+    static BlockBackend openBackend(BlockGraph graph, String fileName, OpenOptions options) throws BlockException {
+        if (options.has(Flag.FORCE_SHARE) && !options.isReadOnly()) {
+            throw new BlockException(Kind.INVALID, "force-share=on can only be used with read-only images");
+        }
+        NodeOpener opener = new NodeOpener(graph, options);
+        NodeSpec spec = new NodeSpec(
+                fileName,
+                options.format(),
+                options.driverOptions(),
+                options.nodeName(),
+                options.isReadOnly(),
+                options.has(Flag.UNMAP),
+                0);
+        BlockNode root = opener.open(spec);
+        ChildEdge edge = new ChildEdge("root", Set.of(), root);
+        BlockBackend backend = new BlockBackend(graph, edge, opener.formatProbed);
+        PermissionRules.ofBackend(edge, root.mode());
+        graph.attachBackend(backend, edge);
+        boolean ready = false;
+        try {
+            PermissionRules.refresh(root);
+            ready = true;
+        } finally {
+            if (!ready) {
+                graph.detachBackend(backend, edge);
+            }
+        }
+        return backend;
+    }
+
+    static String probeFormat(BlockGraph graph, String fileName) throws BlockException {
+        OpenOptions reading = OpenOptions.readOnly();
+        NodeOpener opener = new NodeOpener(graph, reading);
+        BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0));
+        try {
+            return opener.probe(file).driver().name();
+        } finally {
+            graph.closeIfUnneeded(file);
+        }
+    }
+
+    /** Opens a node of any kind. */
+    BlockNode open(NodeSpec given) throws BlockException {
+        NodeSpec spec = given.withCommonOptions();
+        String driverName = spec.driver();
+        if (driverName != null) {
+            BlockDriver driver = graph.registry().require(driverName);
+            if (driver.kind() == DriverKind.PROTOCOL) {
+                return openProtocol(driver, spec.requireFileName(), spec);
+            }
+            return openOver(driver, openFile(spec.file()), spec, false);
+        }
+        BlockNode file = openFile(spec.file());
+        DriverRegistry.Probed probed = null;
+        try {
+            probed = probe(file);
+            if (options.has(Flag.UNTRUSTED) && probed.guessed()) {
+                probed = null;
+                throw new BlockException(
+                        Kind.CORRUPT, "Could not determine image format: nothing in the file tells, and it is not trusted");
+            }
+        } finally {
+            if (probed == null) {
+                graph.closeIfUnneeded(file);
+            }
+        }
+        formatProbed |= probed.guessed() && spec.chainDepth() == 0;
+        return openOver(probed.driver(), file, spec, probed.guessed());
+    }
+
+    /** Opens the {@code file} child: a bare file, unless its options name a driver. */
+    private BlockNode openFile(NodeSpec given) throws BlockException {
+        NodeSpec spec = given.withCommonOptions();
+        if (spec.driver() != null) {
+            return open(spec);
+        }
+        DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(spec.requireFileName());
+        return openProtocol(choice.driver(), choice.fileName(), spec);
+    }
+
+    private BlockNode openProtocol(BlockDriver driver, String fileName, NodeSpec spec) throws BlockException {
+        String name = graph.reserveName(spec.nodeName());
+        DriverInstance instance = null;
+        try {
+            Map<String, String> own = new HashMap<>(spec.ownOptions());
+            own.put("filename", fileName);
+            OpenContext context = new OpenContext(name, own, flags(spec), null, null);
+            instance = driver.open(context);
+            if (!(instance instanceof ProtocolInstance protocol)) {
+                throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
+            }
+            Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
+            BlockNode node = new BlockNode(graph, driver, fileName, layer, mode(spec), List.of(), null);
+            graph.add(node);
+            instance = null;
+            return node;
+        } finally {
+            if (instance != null) {
+                instance.close();
+            }
+            graph.releaseName(name);
+        }
+    }
+
+    /** Opens a format or a filter over a file that is open; closes the file if that fails. */
+    private BlockNode openOver(BlockDriver driver, BlockNode file, NodeSpec spec, boolean guessed)
+            throws BlockException {
+        List<ChildEdge> edges = new ArrayList<>(2);
+        DriverInstance instance = null;
+        String name = null;
+        boolean done = false;
+        try {
+            ChildEdge fileEdge = attach("file", driver.fileRoles(spec.ownOptions()), file, spec, edges);
+            name = graph.reserveName(spec.nodeName());
+            FailStop failStop = new FailStop();
+            LayerAccess access = new LayerAccess(file.layer(), file.fileName(), failStop);
+            // Classes instead of lambdas on the way of every opening: the first lambda of a program costs milliseconds.
+            OpenContext.References references = new OpenContext.References() {
+                @Override
+                public ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference)
+                        throws BlockException {
+                    BlockNode child = openReference(file.fileName(), childName, reference, spec);
+                    attach(childName, roles, child, spec, edges);
+                    return new LayerAccess(child.layer(), child.fileName(), failStop);
+                }
+            };
+            instance = driver.open(new OpenContext(name, spec.ownOptions(), flags(spec), access, references));
+            Layer layer = layerFor(instance, name, failStop, file, spec, edges);
+            if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
+                layer.guardHead(new HeadGuard(this::refuseImage));
+            }
+            BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
+            graph.add(node);
+            done = true;
+            return node;
+        } finally {
+            if (!done) {
+                abandon(instance, file, edges);
+            }
+            if (name != null) {
+                graph.releaseName(name);
+            }
+        }
+    }
+
+    private Layer layerFor(
+            DriverInstance instance,
+            String name,
+            FailStop failStop,
+            BlockNode file,
+            NodeSpec spec,
+            List<ChildEdge> edges)
+            throws BlockException {
+        if (instance instanceof FilterInstance filter) {
+            return new FilterLayer(name, layerMode(spec), failStop, filter, file.layer());
+        }
+        if (!(instance instanceof FormatInstance format)) {
+            throw new IllegalStateException("not a format or filter: " + instance.getClass().getName());
+        }
+        Layer backing = null;
+        ImageReference reference = format.backing().orElse(null);
+        if (reference != null && options.wantsBacking()) {
+            BlockNode node = openBacking(file.fileName(), reference, spec);
+            attach("backing", Set.of(ChildRole.COW), node, spec, edges);
+            backing = node.layer();
+        }
+        return new FormatLayer(name, layerMode(spec), failStop, format, backing);
+    }
+
+    private BlockNode openBacking(String imageFileName, ImageReference named, NodeSpec spec) throws BlockException {
+        ImageReference reference = options.gate().permit(imageFileName, "backing file", named);
+        if (spec.chainDepth() + 1 >= MAX_CHAIN) {
+            throw new BlockException(
+                    Kind.CORRUPT, "Backing chain is longer than " + MAX_CHAIN + " images at '" + FileNames.escape(imageFileName) + "'");
+        }
+        String fileName = FileNames.resolve(imageFileName, reference.fileName());
+        while (chain.size() > spec.chainDepth()) {
+            chain.remove(chain.size() - 1);
+        }
+        chain.add(FileNames.identity(imageFileName));
+        if (chain.contains(FileNames.identity(fileName))) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "Backing file '" + FileNames.escape(fileName) + "' is already part of the backing chain");
+        }
+        NodeSpec below = new NodeSpec(
+                fileName, reference.format(), spec.options("backing"), null, true, true, spec.chainDepth() + 1);
+        try {
+            return open(below);
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not open backing file: " + e.getMessage(), e.reason(), e);
+        }
+    }
+
+    private BlockNode openReference(String imageFileName, String childName, ImageReference named, NodeSpec spec)
+            throws BlockException {
+        ImageReference reference = options.gate().permit(imageFileName, childName, named);
+        String fileName = FileNames.resolve(imageFileName, reference.fileName());
+        NodeSpec child = new NodeSpec(
+                fileName, reference.format(), spec.options(childName), null, spec.readOnly(), true, spec.chainDepth());
+        // Never probed: a guest writes these files from their first byte on.
+        return reference.format() == null ? openFile(child) : open(child);
+    }
+
+    private ChildEdge attach(
+            String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
+            throws BlockException {
+        ChildEdge edge = new ChildEdge(name, roles, child);
+        edges.add(edge);
+        graph.attach(edge);
+        PermissionRules.ofChild(edge, mode(spec), null);
+        PermissionRules.refresh(child);
+        return edge;
+    }
+
+    /** Closes what was opened before a failure, upper end first. Failures to close are of no interest then. */
+    private void abandon(@Nullable DriverInstance instance, BlockNode file, List<ChildEdge> edges) {
+        try {
+            if (instance != null) {
+                instance.close();
+            }
+        } catch (BlockException e) {
+            // The failure that led here is the one to report.
+        }
+        for (int i = edges.size() - 1; i >= 0; i--) {
+            try {
+                graph.detach(edges.get(i));
+            } catch (BlockException e) {
+                // Likewise.
+            }
+        }
+        try {
+            graph.closeIfUnneeded(file);
+        } catch (BlockException e) {
+            // Likewise.
+        }
+    }
+
+    private DriverRegistry.Probed probe(BlockNode file) throws BlockException {
+        long length = Math.min(HeadGuard.HEAD_BYTES, file.layer().lengthBytes());
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment head = arena.allocate(Math.max(1, length));
+            if (length > 0) {
+                file.layer().read(0, head, Origin.PARENT);
+            }
+            return graph.registry().probe(head.asSlice(0, length).asReadOnly());
+        }
+    }
+
+    private void refuseImage(MemorySegment head) throws BlockException {
+        DriverRegistry.Probed probed = graph.registry().probe(head.asReadOnly());
+        if (!probed.guessed()) {
+            throw new BlockException(
+                    Kind.PERMISSION,
+                    "Write would make a raw disk whose format was probed look like a " + probed.driver().name()
+                            + " image",
+                    "Operation not permitted",
+                    null);
+        }
+    }
+
+    private EnumSet<Flag> flags(NodeSpec spec) {
+        EnumSet<Flag> flags = EnumSet.copyOf(options.flags());
+        set(flags, Flag.READ_ONLY, spec.readOnly());
+        set(flags, Flag.UNMAP, spec.unmap());
+        set(flags, Flag.DIRECT, spec.flag("cache.direct", flags.contains(Flag.DIRECT)));
+        set(flags, Flag.NO_FLUSH, spec.flag("cache.no-flush", flags.contains(Flag.NO_FLUSH)));
+        set(flags, Flag.FORCE_SHARE, spec.flag("force-share", flags.contains(Flag.FORCE_SHARE)));
+        return flags;
+    }
+
+    private static void set(EnumSet<Flag> flags, Flag flag, boolean on) {
+        if (on) {
+            flags.add(flag);
+        } else {
+            flags.remove(flag);
+        }
+    }
+
+    private LayerMode layerMode(NodeSpec spec) {
+        EnumSet<Flag> flags = flags(spec);
+        return new LayerMode(spec.readOnly(), flags.contains(Flag.NO_FLUSH), spec.unmap());
+    }
+
+    private PermissionRules.Mode mode(NodeSpec spec) {
+        EnumSet<Flag> flags = flags(spec);
+        return new PermissionRules.Mode(
+                !spec.readOnly(), flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
+    }
+}

@@ -1,0 +1,53 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.OpenRequest;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** What a driver is told when it opens. */
+record OpenContext(
+        String nodeName,
+        Map<String, String> options,
+        EnumSet<Flag> flagSet,
+        @Nullable ChildAccess child,
+        @Nullable References references)
+        implements OpenRequest {
+
+    /** Opens files named inside the image. */
+    @FunctionalInterface
+    interface References {
+        ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference) throws BlockException;
+    }
+
+    @Override
+    public boolean has(Flag flag) {
+        return flagSet.contains(flag);
+    }
+
+    @Override
+    public Set<Flag> flags() {
+        return Collections.unmodifiableSet(flagSet);
+    }
+
+    @Override
+    public ChildAccess file() {
+        if (child == null) {
+            throw new IllegalStateException("a protocol has no file child");
+        }
+        return child;
+    }
+
+    @Override
+    public ChildAccess openReference(String childName, Set<ChildRole> roles, ImageReference reference)
+            throws BlockException {
+        if (references == null) {
+            throw new IllegalStateException("a protocol has no children");
+        }
+        return references.open(childName, roles, reference);
+    }
+}

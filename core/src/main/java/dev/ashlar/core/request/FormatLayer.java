@@ -1,0 +1,231 @@
+package dev.ashlar.core.request;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.HostExtent;
+import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.MetadataAccess;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.Resizable;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** The data plane of an image format: asks the driver where bytes live and moves them. */
+public final class FormatLayer extends Layer {
+    private final FormatInstance instance;
+    private final @Nullable Layer backing;
+    private final boolean unmap;
+    private final long allocationUnit;
+    private final MetadataAccess metadata;
+
+    /** @param backing answers for what the image has not allocated; null: zeros do */
+    public FormatLayer(
+            String name, LayerMode mode, FailStop failStop, FormatInstance instance, @Nullable Layer backing) {
+        super(name, mode, failStop);
+        this.instance = instance;
+        this.backing = backing;
+        this.unmap = mode.unmap();
+        this.allocationUnit = instance.allocationUnitBytes();
+        this.metadata = new RequestMetadata(this);
+    }
+
+    @Override
+    public FormatInstance instance() {
+        return instance;
+    }
+
+    @Override
+    public MetadataAccess metadata() {
+        return metadata;
+    }
+
+    @Override
+    public long lengthBytes() throws BlockException {
+        return instance.lengthBytes();
+    }
+
+    @Override
+    void readAligned(long offset, MemorySegment destination) throws BlockException {
+        long length = destination.byteSize();
+        long direct = instance.mapDirect(offset, length);
+        if (direct >= 0) {
+            instance.dataChild().read(direct, destination);
+            return;
+        }
+        long done = 0;
+        while (done < length) {
+            long at = offset + done;
+            Mapping mapping = instance.map(at, length - done);
+            if (mapping instanceof Mapping.EndOfImage) {
+                destination.asSlice(done).fill((byte) 0);
+                return;
+            }
+            long covered = checkCovered(mapping.lengthBytes(), length - done);
+            readMapped(mapping, at, destination.asSlice(done, covered));
+            done += covered;
+        }
+    }
+
+    private void readMapped(Mapping mapping, long offset, MemorySegment part) throws BlockException {
+        if (mapping instanceof Mapping.Data data) {
+            data.child().read(data.hostOffset(), part);
+        } else if (mapping instanceof Mapping.Encoded encoded) {
+            instance.decode(encoded, offset, part);
+        } else if (mapping instanceof Mapping.Backing && backing != null) {
+            backing.read(offset, part, Origin.PARENT);
+        } else {
+            part.fill((byte) 0);
+        }
+    }
+
+    @Override
+    boolean writeInPlace(long offset, MemorySegment source) throws BlockException {
+        long host = instance.planInPlace(offset, source.byteSize());
+        if (host < 0) {
+            return false;
+        }
+        instance.dataChild().write(host, source);
+        return true;
+    }
+
+    @Override
+    void writeSerialised(long offset, MemorySegment source) throws BlockException {
+        checkEnd(offset, source.byteSize());
+        PlannedWrite.write(this, offset, source);
+    }
+
+    @Override
+    void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        checkEnd(offset, lengthBytes);
+        long end = offset + lengthBytes;
+        long from = Math.min(roundUp(offset, allocationUnit), end);
+        long to = end >= lengthBytes() ? end : Math.max(roundDown(end, allocationUnit), from);
+        zeroEdge(offset, from - offset);
+        long at = from;
+        while (at < to) {
+            long done = instance.writeZeroes(at, to - at, mayUnmap);
+            if (done == 0) {
+                done = PlannedWrite.zero(this, at, to - at, mayUnmap);
+            }
+            at += checkCovered(done, to - at);
+        }
+        zeroEdge(to, end - to);
+    }
+
+    /** Part of an allocation unit: written as data, unless it reads as zeros already. */
+    private void zeroEdge(long offset, long lengthBytes) throws BlockException {
+        if (lengthBytes == 0) {
+            return;
+        }
+        BlockStatus status = statusOf(offset, lengthBytes, 0);
+        if (!(status.zero() && status.lengthBytes() >= lengthBytes)) {
+            Zeros.write(this, offset, lengthBytes);
+        }
+    }
+
+    @Override
+    void discardSerialised(long offset, long lengthBytes) throws BlockException {
+        if (!unmap) {
+            return;
+        }
+        long end = offset + lengthBytes;
+        long from = roundUp(offset, allocationUnit);
+        long to = end >= lengthBytes() ? lengthBytes() : roundDown(end, allocationUnit);
+        if (to > from) {
+            instance.discard(from, to - from);
+        }
+    }
+
+    @Override
+    long unitBytes() {
+        return allocationUnit;
+    }
+
+    @Override
+    public void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
+        requireWritable();
+        Optional<Resizable> resizable = instance.capability(Resizable.class);
+        if (resizable.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "Image format driver does not support resize");
+        }
+        long before = lengthBytes();
+        resizable.get().resize(lengthBytes, preallocation);
+        if (backing != null && lengthBytes > before) {
+            // A longer backing file would show through the new end, which must read as zeros.
+            long shown = Math.min(lengthBytes, backing.lengthBytes());
+            if (shown > before) {
+                zeroSerialised(before, shown - before, false);
+            }
+        }
+    }
+
+    @Override
+    BlockStatus statusOf(long offset, long lengthBytes, int depth) throws BlockException {
+        Mapping mapping = instance.map(offset, lengthBytes);
+        if (mapping instanceof Mapping.Backing unallocated && backing != null) {
+            long below = backing.lengthBytes();
+            if (offset < below) {
+                long covered = Math.min(unallocated.lengthBytes(), below - offset);
+                return backing.status(offset, covered, depth + 1, Origin.PARENT);
+            }
+        }
+        return ownStatus(mapping, lengthBytes, depth);
+    }
+
+    @Override
+    BlockStatus allocatedOf(long offset, long lengthBytes) throws BlockException {
+        return ownStatus(instance.map(offset, lengthBytes), lengthBytes, 0);
+    }
+
+    private BlockStatus ownStatus(Mapping mapping, long asked, int depth) throws BlockException {
+        return switch (mapping) {
+            case Mapping.Data data -> dataStatus(data, depth);
+            case Mapping.Zero zero -> new BlockStatus(
+                    false,
+                    true,
+                    true,
+                    false,
+                    depth,
+                    zero.hostOffset(),
+                    zero.hostOffset() < 0 ? null : instance.dataChild().fileName(),
+                    zero.lengthBytes());
+            case Mapping.Encoded encoded -> new BlockStatus(
+                    true, false, true, true, depth, -1, null, encoded.lengthBytes());
+            case Mapping.Backing unallocated -> new BlockStatus(
+                    false, true, false, false, depth, -1, null, unallocated.lengthBytes());
+            case Mapping.EndOfImage end -> new BlockStatus(false, true, false, false, depth, -1, null, asked);
+        };
+    }
+
+    private BlockStatus dataStatus(Mapping.Data data, int depth) throws BlockException {
+        ChildAccess child = data.child();
+        long length = data.lengthBytes();
+        boolean zero = false;
+        if (allocationUnit == 1 && data.hostOffset() < child.lengthBytes()) {
+            // The format has no notion of unused space of its own: the file below knows about holes.
+            HostExtent extent = child.extentAt(data.hostOffset(), length);
+            zero = extent.zero();
+            length = Math.min(length, extent.lengthBytes());
+        }
+        return new BlockStatus(!zero, zero, true, false, depth, data.hostOffset(), child.fileName(), length);
+    }
+
+    private void checkEnd(long offset, long lengthBytes) throws BlockException {
+        // Formats that never allocate grow with the file below them.
+        if (allocationUnit > 1 && offset > lengthBytes() - lengthBytes) {
+            throw new BlockException(Kind.OUT_OF_BOUNDS, "Request beyond the end of block node '" + name() + "'");
+        }
+    }
+
+    /** Holds a driver to its contract: progress, and not more than was asked for. */
+    static long checkCovered(long covered, long asked) {
+        if (covered <= 0 || covered > asked) {
+            throw new IllegalStateException("driver covered " + covered + " of " + asked + " bytes");
+        }
+        return covered;
+    }
+}

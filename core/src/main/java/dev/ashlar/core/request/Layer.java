@@ -1,0 +1,319 @@
+package dev.ashlar.core.request;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.DriverInstance;
+import dev.ashlar.core.spi.MetadataAccess;
+import dev.ashlar.core.spi.Preallocation;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The data plane of one node: takes requests of any offset, length and buffer from any thread, tracks them, pads and bounces
+ * them, and passes them to the driver's instance. Calls block.
+ *
+ * <p>Subclasses say what is particular to a protocol, a format or a filter; their abstract methods are called on tracked requests,
+ * aligned to the request alignment.
+ */
+public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLayer {
+    private final String name;
+    private final RequestTracker tracker = new RequestTracker();
+    private final FailStop failStop;
+    private final boolean readOnly;
+    private final boolean ignoreFlush;
+    private volatile boolean closed;
+    /** Set while the content must not be mistaken for an image by its first bytes. */
+    private volatile @Nullable HeadGuard headGuard;
+
+    private final ReentrantLock flushLock = new ReentrantLock();
+    private final AtomicLong flushesAsked = new AtomicLong();
+    /** Flush requests up to this one are covered by a flush that succeeded; guarded by {@link #flushLock}. */
+    private long flushesDone;
+
+    Layer(String name, LayerMode mode, FailStop failStop) {
+        this.name = name;
+        this.readOnly = mode.readOnly();
+        this.ignoreFlush = mode.ignoreFlush();
+        this.failStop = failStop;
+    }
+
+    /** The driver's instance. */
+    public abstract DriverInstance instance();
+
+    /** Metadata access for a parent of this node; growth of the file is noticed. */
+    public abstract MetadataAccess metadata();
+
+    /** How the range starts, through all layers below. The range is not empty and begins before the end. */
+    abstract BlockStatus statusOf(long offset, long lengthBytes, int depth) throws BlockException;
+
+    abstract BlockStatus allocatedOf(long offset, long lengthBytes) throws BlockException;
+
+    abstract void readAligned(long offset, MemorySegment destination) throws BlockException;
+
+    /** Writes without changing where anything lives. @return false: nothing was done, the request must serialise */
+    abstract boolean writeInPlace(long offset, MemorySegment source) throws BlockException;
+
+    /** Writes; the request serialises on whole units of {@link #unitBytes}. */
+    abstract void writeSerialised(long offset, MemorySegment source) throws BlockException;
+
+    /** Zeros a range, aligned or not; the request serialises. */
+    abstract void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException;
+
+    /** Discards a range, aligned or not; the request serialises. */
+    abstract void discardSerialised(long offset, long lengthBytes) throws BlockException;
+
+    /** What a serialising request is rounded to; a power of two. */
+    abstract long unitBytes();
+
+    /** Sets the size. Called on a drained node, or by a parent for its own file. */
+    public abstract void truncate(long lengthBytes, Preallocation preallocation) throws BlockException;
+
+    /** Virtual size in bytes. */
+    public abstract long lengthBytes() throws BlockException;
+
+    public final String name() {
+        return name;
+    }
+
+    public final RequestTracker tracker() {
+        return tracker;
+    }
+
+    public final FailStop failStop() {
+        return failStop;
+    }
+
+    public final boolean isReadOnly() {
+        return readOnly;
+    }
+
+    public final boolean isClosed() {
+        return closed;
+    }
+
+    /**
+     * Closes the driver's instance; from now on requests fail. What was written is made durable first. Called once, on a drained
+     * node.
+     */
+    public final void closeInstance() throws BlockException {
+        closed = true;
+        BlockException failure = null;
+        if (!readOnly && !failStop.isFailed()) {
+            try {
+                flushUntracked();
+            } catch (BlockException e) {
+                failure = e;
+            }
+        }
+        try {
+            instance().close();
+        } catch (BlockException e) {
+            failure = failure == null ? e : failure;
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** Refuses writes after which the content would look like an image of another format. */
+    public final void guardHead(HeadGuard guard) {
+        headGuard = guard;
+    }
+
+    public final BlockLimits limits() {
+        return instance().limits();
+    }
+
+    /** Fills the buffer; bytes behind the end read as zeros. */
+    public final void read(long offset, MemorySegment destination, Origin origin) throws BlockException {
+        long length = destination.byteSize();
+        if (length == 0) {
+            return;
+        }
+        long end = endOf(offset, length);
+        TrackedRequest request = tracker.enter(offset, end, origin);
+        try {
+            requireOpen();
+            readUntracked(offset, destination);
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** Writes the buffer. */
+    public final void write(long offset, MemorySegment source, Origin origin) throws BlockException {
+        long length = source.byteSize();
+        if (length == 0) {
+            return;
+        }
+        long end = endOf(offset, length);
+        long alignment = limits().requestAlignmentBytes();
+        HeadGuard guard = headGuard;
+        boolean guarded = guard != null && guard.concerns(offset);
+        if (((offset | length) & (alignment - 1)) == 0 && !guarded) {
+            TrackedRequest request = tracker.enter(offset, end, origin);
+            try {
+                requireWritable();
+                if (writeInPlace(offset, source)) {
+                    return;
+                }
+            } finally {
+                tracker.exit(request);
+            }
+        }
+        TrackedRequest request =
+                guarded ? serialise(0, Math.max(end, HeadGuard.HEAD_BYTES), origin) : serialise(offset, end, origin);
+        try {
+            requireWritable();
+            if (guard != null && guarded) {
+                guard.check(this, offset, source);
+            }
+            if (((offset | length) & (alignment - 1)) == 0) {
+                writeSerialised(offset, source);
+            } else {
+                Padding.write(this, offset, source);
+            }
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** Makes the range read as zeros. */
+    public final void writeZeroes(long offset, long lengthBytes, boolean mayUnmap, Origin origin)
+            throws BlockException {
+        if (lengthBytes == 0) {
+            return;
+        }
+        TrackedRequest request = serialise(offset, endOf(offset, lengthBytes), origin);
+        try {
+            requireWritable();
+            zeroSerialised(offset, lengthBytes, mayUnmap);
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** Gives back the space of the whole units in the range. */
+    public final void discard(long offset, long lengthBytes, Origin origin) throws BlockException {
+        if (lengthBytes == 0) {
+            return;
+        }
+        TrackedRequest request = serialise(offset, endOf(offset, lengthBytes), origin);
+        try {
+            requireWritable();
+            discardSerialised(offset, lengthBytes);
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /**
+     * Makes durable what had completed before (F1). Callers that arrive while a flush runs share the next one. A failure is
+     * sticky.
+     */
+    public final void flush(Origin origin) throws BlockException {
+        TrackedRequest request = tracker.enter(0, 0, origin);
+        try {
+            requireOpen();
+            flushUntracked();
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** How the range starts, through all layers below; the range begins before the end. */
+    public final BlockStatus status(long offset, long lengthBytes, int depth, Origin origin) throws BlockException {
+        TrackedRequest request = tracker.enter(offset, endOf(offset, lengthBytes), origin);
+        try {
+            requireOpen();
+            return statusOf(offset, lengthBytes, depth);
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** As {@link #status}, of this layer alone. */
+    public final BlockStatus allocatedHere(long offset, long lengthBytes, Origin origin) throws BlockException {
+        TrackedRequest request = tracker.enter(offset, endOf(offset, lengthBytes), origin);
+        try {
+            requireOpen();
+            return allocatedOf(offset, lengthBytes);
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** Reads on behalf of a request of this node that is tracked already. */
+    final void readUntracked(long offset, MemorySegment destination) throws BlockException {
+        long alignment = limits().requestAlignmentBytes();
+        if (((offset | destination.byteSize()) & (alignment - 1)) == 0) {
+            readAligned(offset, destination);
+        } else {
+            Padding.read(this, offset, destination);
+        }
+    }
+
+    final void requireOpen() throws BlockException {
+        if (closed) {
+            throw new BlockException(Kind.CLOSED, "Block node '" + name + "' is closed");
+        }
+    }
+
+    /** @throws BlockException if the node is closed, read-only or failed */
+    public final void requireWritable() throws BlockException {
+        requireOpen();
+        if (readOnly) {
+            throw new BlockException(Kind.READ_ONLY, "Block node is read-only");
+        }
+        failStop.check();
+    }
+
+    private void flushUntracked() throws BlockException {
+        long ticket = flushesAsked.incrementAndGet();
+        flushLock.lock();
+        try {
+            failStop.check();
+            if (flushesDone >= ticket || readOnly) {
+                return;
+            }
+            long covered = flushesAsked.get();
+            if (!(ignoreFlush && this instanceof ProtocolLayer)) {
+                instance().flush();
+            }
+            // A metadata write may have failed meanwhile without the flush noticing.
+            failStop.check();
+            flushesDone = covered;
+        } catch (BlockException e) {
+            failStop.fail(e);
+            throw e;
+        } finally {
+            flushLock.unlock();
+        }
+    }
+
+    private TrackedRequest serialise(long offset, long end, Origin origin) {
+        long unit = Math.max(unitBytes(), limits().requestAlignmentBytes());
+        return tracker.enterSerialising(roundDown(offset, unit), roundUp(end, unit), origin);
+    }
+
+    static long roundDown(long value, long unit) {
+        return value & -unit;
+    }
+
+    /** Rounds up, to {@link Long#MAX_VALUE} at most. */
+    static long roundUp(long value, long unit) {
+        long sum = value + unit - 1;
+        return sum < 0 ? Long.MAX_VALUE : sum & -unit;
+    }
+
+    private static long endOf(long offset, long lengthBytes) {
+        if (offset < 0 || lengthBytes < 0 || offset > Long.MAX_VALUE - lengthBytes) {
+            throw new IllegalArgumentException("range " + offset + "+" + lengthBytes);
+        }
+        return offset + lengthBytes;
+    }
+}
