@@ -189,7 +189,7 @@ public final class BlockGraph implements AutoCloseable {
         }
     }
 
-    private static void collectWithParents(BlockNode node, LinkedHashSet<BlockNode> into) {
+    private static void collectWithParents(BlockNode node, Set<BlockNode> into) {
         if (into.contains(node)) {
             return;
         }
