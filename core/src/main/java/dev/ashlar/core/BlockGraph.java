@@ -155,8 +155,8 @@ public final class BlockGraph implements AutoCloseable {
             }
             for (BlockNode node : affected) {
                 if (node.layer().tracker().isInside()) {
-                    throw new IllegalStateException(
-                            "a drain of node '" + node.name() + "' from inside one of its requests would wait for itself");
+                    throw new IllegalStateException("a drain of node '" + node.name()
+                            + "' from inside one of its requests would wait for itself");
                 }
             }
             for (BlockNode node : affected) {

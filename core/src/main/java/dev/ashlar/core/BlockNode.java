@@ -178,7 +178,8 @@ public final class BlockNode {
         return mode;
     }
 
-    @Nullable BlockNode origin() {
+    @Nullable
+    BlockNode origin() {
         return origin;
     }
 

@@ -43,7 +43,8 @@ public final class ChildEdge {
         return roles.contains(role);
     }
 
-    @Nullable BlockNode parent() {
+    @Nullable
+    BlockNode parent() {
         return parent;
     }
 

@@ -31,7 +31,8 @@ final class DriverRegistry {
         return known;
     }
 
-    @Nullable BlockDriver find(String name) {
+    @Nullable
+    BlockDriver find(String name) {
         for (BlockDriver driver : all()) {
             if (driver.name().equals(name)) {
                 return driver;

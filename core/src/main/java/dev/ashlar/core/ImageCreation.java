@@ -119,7 +119,8 @@ final class ImageCreation {
     }
 
     /** What the drivers are told. */
-    private record Request(Map<String, String> options, @Nullable ChildAccess child) implements CreateRequest {
+    private record Request(
+            Map<String, String> options, @Nullable ChildAccess child) implements CreateRequest {
         @Override
         public ChildAccess file() {
             if (child == null) {

@@ -108,7 +108,8 @@ final class NodeOpener {
             if (options.has(Flag.UNTRUSTED) && probed.guessed()) {
                 probed = null;
                 throw new BlockException(
-                        Kind.CORRUPT, "Could not determine image format: nothing in the file tells, and it is not trusted");
+                        Kind.CORRUPT,
+                        "Could not determine image format: nothing in the file tells, and it is not trusted");
             }
         } finally {
             if (probed == null) {
@@ -206,7 +207,8 @@ final class NodeOpener {
             return new FilterLayer(name, layerMode(spec), failStop, filter, file.layer());
         }
         if (!(instance instanceof FormatInstance format)) {
-            throw new IllegalStateException("not a format or filter: " + instance.getClass().getName());
+            throw new IllegalStateException(
+                    "not a format or filter: " + instance.getClass().getName());
         }
         Layer backing = null;
         ImageReference reference = format.backing().orElse(null);
@@ -222,7 +224,9 @@ final class NodeOpener {
         ImageReference reference = options.gate().permit(imageFileName, "backing file", named);
         if (spec.chainDepth() + 1 >= MAX_CHAIN) {
             throw new BlockException(
-                    Kind.CORRUPT, "Backing chain is longer than " + MAX_CHAIN + " images at '" + FileNames.escape(imageFileName) + "'");
+                    Kind.CORRUPT,
+                    "Backing chain is longer than " + MAX_CHAIN + " images at '" + FileNames.escape(imageFileName)
+                            + "'");
         }
         String fileName = FileNames.resolve(imageFileName, reference.fileName());
         while (chain.size() > spec.chainDepth()) {
@@ -253,8 +257,7 @@ final class NodeOpener {
         return reference.format() == null ? openFile(child) : open(child);
     }
 
-    private ChildEdge attach(
-            String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
+    private ChildEdge attach(String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
             throws BlockException {
         ChildEdge edge = new ChildEdge(name, roles, child);
         edges.add(edge);
@@ -303,8 +306,8 @@ final class NodeOpener {
         if (!probed.guessed()) {
             throw new BlockException(
                     Kind.PERMISSION,
-                    "Write would make a raw disk whose format was probed look like a " + probed.driver().name()
-                            + " image",
+                    "Write would make a raw disk whose format was probed look like a "
+                            + probed.driver().name() + " image",
                     "Operation not permitted",
                     null);
         }
@@ -335,7 +338,6 @@ final class NodeOpener {
 
     private PermissionRules.Mode mode(NodeSpec spec) {
         EnumSet<Flag> flags = flags(spec);
-        return new PermissionRules.Mode(
-                !spec.readOnly(), flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
+        return new PermissionRules.Mode(!spec.readOnly(), flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
     }
 }

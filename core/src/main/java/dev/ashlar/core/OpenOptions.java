@@ -123,7 +123,8 @@ public final class OpenOptions {
         return flags.contains(flag);
     }
 
-    @Nullable String nodeName() {
+    @Nullable
+    String nodeName() {
         return nodeName;
     }
 

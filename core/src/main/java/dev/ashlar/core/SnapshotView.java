@@ -21,8 +21,7 @@ final class SnapshotView {
         Optional<SnapshotCapable> capable = origin.capability(SnapshotCapable.class);
         if (capable.isEmpty()) {
             throw new BlockException(
-                    Kind.UNSUPPORTED,
-                    "Device '" + origin.name() + "' does not support internal snapshots of its own");
+                    Kind.UNSUPPORTED, "Device '" + origin.name() + "' does not support internal snapshots of its own");
         }
         String name = graph.reserveName(null);
         FormatInstance instance = null;

@@ -25,7 +25,8 @@ public final class FailStop {
     public void check() throws BlockException {
         BlockException c = cause;
         if (c != null) {
-            throw new BlockException(c.kind(), c.getMessage() + " (failed earlier; open the image again)", c.reason(), c);
+            throw new BlockException(
+                    c.kind(), c.getMessage() + " (failed earlier; open the image again)", c.reason(), c);
         }
     }
 }

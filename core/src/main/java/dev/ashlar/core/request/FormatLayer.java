@@ -184,19 +184,20 @@ public final class FormatLayer extends Layer {
     private BlockStatus ownStatus(Mapping mapping, long asked, int depth) throws BlockException {
         return switch (mapping) {
             case Mapping.Data data -> dataStatus(data, depth);
-            case Mapping.Zero zero -> new BlockStatus(
-                    false,
-                    true,
-                    true,
-                    false,
-                    depth,
-                    zero.hostOffset(),
-                    zero.hostOffset() < 0 ? null : instance.dataChild().fileName(),
-                    zero.lengthBytes());
-            case Mapping.Encoded encoded -> new BlockStatus(
-                    true, false, true, true, depth, -1, null, encoded.lengthBytes());
-            case Mapping.Backing unallocated -> new BlockStatus(
-                    false, true, false, false, depth, -1, null, unallocated.lengthBytes());
+            case Mapping.Zero zero ->
+                new BlockStatus(
+                        false,
+                        true,
+                        true,
+                        false,
+                        depth,
+                        zero.hostOffset(),
+                        zero.hostOffset() < 0 ? null : instance.dataChild().fileName(),
+                        zero.lengthBytes());
+            case Mapping.Encoded encoded ->
+                new BlockStatus(true, false, true, true, depth, -1, null, encoded.lengthBytes());
+            case Mapping.Backing unallocated ->
+                new BlockStatus(false, true, false, false, depth, -1, null, unallocated.lengthBytes());
             case Mapping.EndOfImage end -> new BlockStatus(false, true, false, false, depth, -1, null, asked);
         };
     }

@@ -51,8 +51,8 @@ final class Padding {
     }
 
     /** Reads the blocks of a piece that the bytes from first to last cover in part. */
-    private static void readEdges(
-            Layer layer, MemorySegment buffer, long at, long length, long first, long last) throws BlockException {
+    private static void readEdges(Layer layer, MemorySegment buffer, long at, long length, long first, long last)
+            throws BlockException {
         long alignment = layer.limits().requestAlignmentBytes();
         boolean head = first != at;
         boolean tail = last != at + length;

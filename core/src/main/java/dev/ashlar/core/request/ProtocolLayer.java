@@ -175,8 +175,7 @@ public final class ProtocolLayer extends Layer {
     BlockStatus statusOf(long offset, long lengthBytes, int depth) throws BlockException {
         HostExtent extent = instance.extentAt(offset, lengthBytes);
         long covered = Math.min(extent.lengthBytes(), lengthBytes);
-        return new BlockStatus(
-                !extent.zero(), extent.zero(), true, false, depth, offset, instance.fileName(), covered);
+        return new BlockStatus(!extent.zero(), extent.zero(), true, false, depth, offset, instance.fileName(), covered);
     }
 
     @Override
@@ -190,9 +189,7 @@ public final class ProtocolLayer extends Layer {
 
     private long pieceBytes(boolean bounce) {
         long most = limits.maxTransferBytes();
-        return bounce
-                ? Math.min(most, Math.max(BufferPool.PIECE_BYTES, limits.requestAlignmentBytes()))
-                : most;
+        return bounce ? Math.min(most, Math.max(BufferPool.PIECE_BYTES, limits.requestAlignmentBytes())) : most;
     }
 
     /** The instance's metadata access; writes may make the file longer. */

@@ -16,8 +16,11 @@ public final class TrackedRequest {
     final long threadId;
 
     // Neighbours in the list of the slow path, in order of registration; guarded by the tracker's lock.
-    @Nullable TrackedRequest previous;
-    @Nullable TrackedRequest next;
+    @Nullable
+    TrackedRequest previous;
+
+    @Nullable
+    TrackedRequest next;
 
     /** The permanent object of a slot. */
     TrackedRequest(int slot) {

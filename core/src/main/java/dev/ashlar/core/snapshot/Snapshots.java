@@ -177,7 +177,8 @@ public final class Snapshots {
     private BlockNode requireCarrier() throws BlockException {
         BlockNode carrier = carrier();
         if (carrier == null) {
-            throw new BlockException(Kind.UNSUPPORTED, "Block driver '" + node.driverName() + "' does not support internal snapshots");
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Block driver '" + node.driverName() + "' does not support internal snapshots");
         }
         return carrier;
     }

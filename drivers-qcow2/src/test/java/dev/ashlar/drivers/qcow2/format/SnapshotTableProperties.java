@@ -67,8 +67,9 @@ class SnapshotTableProperties {
         SnapshotEntry odd = new SnapshotEntry(
                 info("1", new String(name, StandardCharsets.UTF_8)), 65536, 1, new byte[0], new byte[] {'1'}, name);
         byte[] table = SnapshotTable.encode(List.of(odd));
-        SnapshotEntry parsed =
-                SnapshotTable.parse(MemorySegment.ofArray(table), 1, 0).entries().getFirst();
+        SnapshotEntry parsed = SnapshotTable.parse(MemorySegment.ofArray(table), 1, 0)
+                .entries()
+                .getFirst();
         assertArrayEquals(name, parsed.name());
         assertArrayEquals(table, SnapshotTable.encode(List.of(parsed)));
     }
