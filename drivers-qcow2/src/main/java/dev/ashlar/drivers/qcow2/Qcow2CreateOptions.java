@@ -24,21 +24,21 @@ record Qcow2CreateOptions(
         @Nullable String backingFormat) {
 
     static final List<OptionDescriptor> DESCRIPTORS = List.of(
-            new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),
-            new OptionDescriptor("backing_fmt", Type.STRING, "Image format of the base image", null),
             new OptionDescriptor("cluster_size", Type.SIZE, "qcow2 cluster size", "65536"),
-            new OptionDescriptor("compat", Type.STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", null),
-            new OptionDescriptor(
-                    "compression_type", Type.STRING, "Compression method used for image cluster compression", "zlib"),
             new OptionDescriptor("extended_l2", Type.BOOLEAN, "Extended L2 tables", "off"),
-            new OptionDescriptor("lazy_refcounts", Type.BOOLEAN, "Postpone refcount updates", "off"),
             new OptionDescriptor(
                     "preallocation",
                     Type.STRING,
                     "Preallocation mode (allowed values: off, metadata, falloc, full)",
                     null),
-            new OptionDescriptor("refcount_bits", Type.NUMBER, "Width of a reference count entry in bits", "16"),
-            new OptionDescriptor("size", Type.SIZE, "Virtual disk size", null));
+            new OptionDescriptor(
+                    "compression_type", Type.STRING, "Compression method used for image cluster compression", "zlib"),
+            new OptionDescriptor("size", Type.SIZE, "Virtual disk size", null),
+            new OptionDescriptor("compat", Type.STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", null),
+            new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),
+            new OptionDescriptor("backing_fmt", Type.STRING, "Image format of the base image", null),
+            new OptionDescriptor("lazy_refcounts", Type.BOOLEAN, "Postpone refcount updates", "off"),
+            new OptionDescriptor("refcount_bits", Type.NUMBER, "Width of a reference count entry in bits", "16"));
 
     static Qcow2CreateOptions parse(Map<String, String> options) throws BlockException {
         int version = version(options.getOrDefault("compat", "1.1"));

@@ -71,7 +71,7 @@ public final class RefcountTable {
         return (long) table.length << geometry.refcountBlockBits();
     }
 
-    public boolean hasBlock(int index) {
+    boolean hasBlock(int index) {
         return table[index] != 0;
     }
 
@@ -91,13 +91,11 @@ public final class RefcountTable {
         if (buffer != null) {
             return RefcountWidth.get(buffer.data(), 0, geometry.refcountOrder(), within);
         }
-        int order = geometry.refcountOrder();
-        long word = file.store().u64(checkedBlock((int) index) + RefcountWidth.wordByte(order, within));
-        return RefcountWidth.fromWord(word, order, within);
+        return RefcountWidth.get(view((int) index), 0, geometry.refcountOrder(), within);
     }
 
     /** The block as it is now, read-only. */
-    public MemorySegment view(int index) throws BlockException {
+    MemorySegment view(int index) throws BlockException {
         TableBuffer buffer = buffers[index];
         return buffer != null ? buffer.data() : file.store().view(checkedBlock(index), geometry.clusterBytes());
     }

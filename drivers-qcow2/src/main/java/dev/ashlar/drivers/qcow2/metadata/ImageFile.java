@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * is opened again (rule R9): every later write and flush reports that first failure.
  */
 public final class ImageFile implements AutoCloseable {
+    private static final int ZEROS_BYTES = 64 << 10;
+
     private final ChildAccess child;
     private final ChildAccess dataChild;
     private final MetadataStore store;
@@ -97,8 +100,12 @@ public final class ImageFile implements AutoCloseable {
      */
     public void claim(long hostOffset, long lengthBytes) throws BlockException {
         requireHealthy();
-        child.metadata().claim(hostOffset, lengthBytes);
-        store.forget(hostOffset, lengthBytes);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment zeros = arena.allocate(Math.min(lengthBytes, ZEROS_BYTES), 4096);
+            for (long done = 0; done < lengthBytes; done += ZEROS_BYTES) {
+                store.write(hostOffset + done, zeros.asSlice(0, Math.min(lengthBytes - done, ZEROS_BYTES)));
+            }
+        }
     }
 
     /** Gives host space of clusters nobody refers to back; failures do not matter. */

@@ -1,0 +1,94 @@
+package dev.ashlar.cli;
+
+import dev.ashlar.cli.output.Escapes;
+import java.io.BufferedOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The name a program was called by and the three streams it talks through. Standard output is buffered until {@link #flush}; a
+ * reader that went away is no error, what is left is dropped. Used by one thread.
+ */
+public final class Console {
+    private static final int BUFFER_BYTES = 32 * 1024;
+
+    private final String program;
+    private final InputStream in;
+    private final PrintStream out;
+    private final PrintStream err;
+
+    public Console(String program, InputStream in, OutputStream out, OutputStream err) {
+        this.program = program;
+        this.in = in;
+        this.out = new PrintStream(new BufferedOutputStream(out, BUFFER_BYTES), false, StandardCharsets.UTF_8);
+        this.err = new PrintStream(new BufferedOutputStream(err, 1024), false, StandardCharsets.UTF_8);
+    }
+
+    /** The same streams under another name. */
+    private Console(String program, Console other) {
+        this.program = program;
+        in = other.in;
+        out = other.out;
+        err = other.err;
+    }
+
+    /** This console, with messages under another name. */
+    public Console named(String otherProgram) {
+        return new Console(otherProgram, this);
+    }
+
+    /** The name that stands in front of messages. */
+    public String program() {
+        return program;
+    }
+
+    public InputStream in() {
+        return in;
+    }
+
+    public PrintStream out() {
+        return out;
+    }
+
+    /** Standard error for text that is no message of its own; the caller flushes. */
+    public PrintStream err() {
+        return err;
+    }
+
+    /** One message on standard error; control characters but line feeds are escaped. */
+    public void error(String message) {
+        err.print(program + ": " + Escapes.lines(message) + "\n");
+        err.flush();
+    }
+
+    /** One warning on standard error. */
+    public void warn(String message) {
+        error("warning: " + message);
+    }
+
+    /** Further lines for the message before. */
+    public void hint(String text) {
+        err.print(Escapes.lines(text) + "\n");
+        err.flush();
+    }
+
+    /** A mistake in the command line: says what it is and where help is, and ends with status 1. */
+    public ProgramExit usageError(String message) {
+        error(message);
+        hint("Try '" + program + " --help' for more information");
+        return new ProgramExit(1);
+    }
+
+    /** Something that Ashlar does not do yet: says so and ends with status 1. */
+    public ProgramExit unsupported(String what) {
+        error(what + " is not supported by Ashlar yet");
+        return new ProgramExit(1);
+    }
+
+    public void flush() {
+        out.flush();
+        err.flush();
+    }
+}

@@ -1,0 +1,268 @@
+package dev.ashlar.cli.img;
+
+import dev.ashlar.cli.Console;
+import dev.ashlar.cli.ProgramExit;
+import dev.ashlar.cli.option.CacheMode;
+import dev.ashlar.cli.option.LongOption;
+import dev.ashlar.cli.option.NumberText;
+import dev.ashlar.cli.option.OptionList;
+import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.cli.output.ProgressLine;
+import dev.ashlar.core.BlockBackend;
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockGraph;
+import dev.ashlar.core.BlockNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** {@code convert}: copies images, or a snapshot of one, into a new image; durable when it ends with status 0. */
+final class ConvertCommand {
+    private static final int SECTOR = 512;
+    private static final int MAXIMUM_SPARSE_BYTES = 32_768 * SECTOR;
+    private static final int MAXIMUM_WORKERS = 16;
+
+    private final Console console;
+    private @Nullable String sourceFormat;
+    private String targetFormat = "raw";
+    private @Nullable String targetCache;
+    private String sourceCache = "writeback";
+    private @Nullable String backingFile;
+    private @Nullable String backingFormat;
+    private @Nullable String optionText;
+    private @Nullable String snapshot;
+    private int sparseBytes = 4096;
+    private int workers = 8;
+    private boolean inOrder = true;
+    private boolean skipCreate;
+    private boolean targetIsZero;
+    private boolean progress;
+    private boolean quiet;
+    private boolean forceShare;
+
+    ConvertCommand(Console console) {
+        this.console = console;
+    }
+
+    int run(String[] words) throws BlockException {
+        ImgOptions options = new ImgOptions(
+                console,
+                words,
+                ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:",
+                new LongOption("help", false, 'h'),
+                new LongOption("object", true, ImgOptions.OBJECT),
+                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
+                new LongOption("force-share", false, 'U'),
+                new LongOption("target-image-opts", false, ImgOptions.TARGET_IMAGE_OPTS),
+                new LongOption("salvage", false, ImgOptions.SALVAGE),
+                new LongOption("target-is-zero", false, ImgOptions.TARGET_IS_ZERO),
+                new LongOption("bitmaps", false, ImgOptions.BITMAPS),
+                new LongOption("skip-broken-bitmaps", false, ImgOptions.SKIP_BROKEN_BITMAPS));
+        for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
+            take(options, option);
+        }
+        if (skipCreate && optionText != null) {
+            throw fail("-o has no effect when skipping image creation");
+        }
+        if (targetIsZero && !skipCreate) {
+            throw fail("--target-is-zero requires use of -n flag");
+        }
+        int sources = options.operandCount() - 1;
+        OptionList list = OptionList.of(optionText == null ? "" : optionText);
+        try (BlockGraph graph = BlockGraph.create()) {
+            if (list.isHelpWanted()) {
+                String target = sources >= 1 ? options.operand(sources) : null;
+                return CreateOptions.printHelp(console, graph, target, targetFormat);
+            }
+            if (sources < 1) {
+                throw fail("Must specify image file name");
+            }
+            CacheMode cache = options.cacheMode(sourceCache, "Invalid source cache option: ", 1);
+            return convert(graph, options, sources, list, cache);
+        }
+    }
+
+    private void take(ImgOptions options, int option) {
+        switch (option) {
+            case 'f' -> sourceFormat = options.argument();
+            case 'O' -> targetFormat = options.argument();
+            case 'B' -> backingFile = options.argument();
+            case 'F' -> backingFormat = options.argument();
+            case 'o' ->
+                optionText = CreateOptions.join(console, optionText == null ? "" : optionText, options.argument());
+            case 'l' -> snapshot = options.argument();
+            case 'S' -> sparseBytes = sparseBytes(options, options.argument());
+            case 'p' -> progress = true;
+            case 't' -> targetCache = options.argument();
+            case 'T' -> sourceCache = options.argument();
+            case 'q' -> quiet = true;
+            case 'n' -> skipCreate = true;
+            case 'm' -> workers = workers(options.argument());
+            case 'W' -> inOrder = false;
+            case 'U' -> forceShare = true;
+            case ImgOptions.TARGET_IS_ZERO -> targetIsZero = true;
+            case 'c' -> throw console.unsupported("compressed output ('-c')");
+            case 'C' -> throw console.unsupported("copy offloading ('-C')");
+            case 'r' -> throw console.unsupported("a rate limit ('-r')");
+            case ImgOptions.SALVAGE -> throw console.unsupported("'--salvage'");
+            case ImgOptions.BITMAPS -> throw console.unsupported("'--bitmaps'");
+            default -> throw fail("Use of --skip-broken-bitmaps requires --bitmaps");
+        }
+    }
+
+    private int sparseBytes(ImgOptions options, String text) {
+        long bytes = options.requiredSize("buffer size for sparse output", text, Long.MAX_VALUE);
+        if (bytes % SECTOR != 0 || bytes > MAXIMUM_SPARSE_BYTES) {
+            throw fail("Invalid buffer size for sparse output specified. Valid sizes are multiples of " + SECTOR
+                    + " up to " + MAXIMUM_SPARSE_BYTES
+                    + ". Select 0 to disable sparse detection (fully allocates output).");
+        }
+        return (int) bytes;
+    }
+
+    private int workers(String text) {
+        NumberText number = NumberText.of(text, 0);
+        if (!number.isWhole(text, MAXIMUM_WORKERS) || number.value() < 1) {
+            throw fail(
+                    "Invalid number of coroutines. Allowed number of coroutines is between 1 and " + MAXIMUM_WORKERS);
+        }
+        return (int) number.value();
+    }
+
+    private int convert(BlockGraph graph, ImgOptions options, int sourceCount, OptionList list, CacheMode cache)
+            throws BlockException {
+        ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 1);
+        line.at(0);
+        List<BlockBackend> opened = new ArrayList<>();
+        try {
+            List<BlockBackend> sources = new ArrayList<>();
+            for (int i = 0; i < sourceCount; i++) {
+                BlockBackend source =
+                        Images.open(graph, options.operand(i), Images.options(false, sourceFormat, cache, forceShare));
+                opened.add(source);
+                sources.add(source);
+            }
+            if (snapshot != null) {
+                BlockBackend view = openSnapshot(sources, snapshot);
+                opened.add(view);
+                sources.set(0, view);
+            }
+            String targetName = options.operand(sourceCount);
+            CopySources copied = new CopySources(sources);
+            OptionValues values = create(graph, targetName, copied.lengthBytes(), list, sourceCount);
+            BlockBackend target = openTarget(graph, options, targetName);
+            opened.add(target);
+            copy(copied, target, targetName, values, line);
+            line.at(100);
+        } finally {
+            line.end();
+            for (int i = opened.size() - 1; i >= 0; i--) {
+                opened.get(i).close();
+            }
+        }
+        return 0;
+    }
+
+    private BlockBackend openSnapshot(List<BlockBackend> sources, String text) throws BlockException {
+        if (!text.startsWith(SnapshotSelector.PREFIX) && sources.size() > 1) {
+            throw fail("No support for concatenating multiple snapshot");
+        }
+        return SnapshotSelector.of(console, text).open(sources.get(0));
+    }
+
+    /** Creates the target, unless that is to be skipped. @return its options, or null where it is not created */
+    private @Nullable OptionValues create(
+            BlockGraph graph, String targetName, long lengthBytes, OptionList list, int sourceCount)
+            throws BlockException {
+        if (skipCreate) {
+            checkBacking(backingFile != null, sourceCount);
+            return null;
+        }
+        OptionValues values =
+                new OptionValues(console, "", CreateOptions.unnamed(console, graph, targetName, targetFormat));
+        values.setAll(list);
+        values.set("size", Long.toString(lengthBytes));
+        if (backingFile != null) {
+            if (!values.has("backing_file")) {
+                throw fail("Backing file not supported for file format '" + targetFormat + "'");
+            }
+            values.set("backing_file", backingFile);
+        }
+        if (backingFormat != null) {
+            if (!values.has("backing_fmt")) {
+                throw fail("Backing file format not supported for file format '" + targetFormat + "'");
+            }
+            values.set("backing_fmt", backingFormat);
+        }
+        boolean backed = values.get("backing_file") != null;
+        checkBacking(backed, sourceCount);
+        if (backed && values.get("backing_fmt") == null) {
+            throw fail("Use of backing file requires explicit backing format");
+        }
+        try {
+            graph.createImage(targetName, targetFormat, values.asMap());
+        } catch (BlockException e) {
+            throw new BlockException(
+                    e.kind(), targetName + ": error while converting " + targetFormat + ": " + e.getMessage(), e);
+        }
+        return values;
+    }
+
+    private void checkBacking(boolean backed, int sourceCount) {
+        if (targetIsZero && backed) {
+            throw fail("Cannot use --target-is-zero when the destination image has a backing file");
+        }
+        if (sourceCount > 1 && backed) {
+            throw fail("Having a backing file for the target makes no sense when concatenating multiple input images");
+        }
+    }
+
+    private BlockBackend openTarget(BlockGraph graph, ImgOptions options, String targetName) throws BlockException {
+        // qemu-img's default is "unsafe"; here the target is flushed once, at the end, before success is reported.
+        CacheMode cache =
+                targetCache == null ? CacheMode.WRITEBACK : options.cacheMode(targetCache, "Invalid cache option: ", 1);
+        return Images.open(
+                graph,
+                targetName,
+                Images.options(true, targetFormat, cache, false).unmap(sparseBytes != 0));
+    }
+
+    private void copy(
+            CopySources sources,
+            BlockBackend target,
+            String targetName,
+            @Nullable OptionValues values,
+            ProgressLine line)
+            throws BlockException {
+        if (skipCreate && target.lengthBytes() < sources.lengthBytes()) {
+            throw fail("output file is smaller than input file");
+        }
+        boolean backed = skipCreate ? backingFile != null : values != null && values.get("backing_file") != null;
+        boolean zeroed =
+                targetIsZero || values != null && sparseBytes != 0 && !backed && startsZeroed(targetName, values);
+        long backingEnd = -1;
+        if (backed && !skipCreate) {
+            Optional<BlockNode> backing = target.root().backing();
+            backingEnd = backing.isPresent() ? backing.get().lengthBytes() : -1;
+        }
+        CopyJob.Parameters parameters =
+                new CopyJob.Parameters(sparseBytes, workers, inOrder, zeroed, backed, backingEnd);
+        new CopyJob(sources, target, parameters, line).run(progress && !quiet);
+        target.flush();
+    }
+
+    /** Whether what was just created reads as zeros: always for sparse formats, else for regular files. */
+    private boolean startsZeroed(String targetName, OptionValues values) {
+        String preallocation = values.get("preallocation");
+        boolean sparse = !targetFormat.equals("raw") && (preallocation == null || preallocation.equals("off"));
+        return sparse || Files.isRegularFile(Path.of(targetName));
+    }
+
+    private ProgramExit fail(String message) {
+        console.error(message);
+        return new ProgramExit(1);
+    }
+}

@@ -1,0 +1,104 @@
+package dev.ashlar.cli.img;
+
+import dev.ashlar.core.BlockBackend;
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockStatus;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** Images that are read one behind the other, as one disk; each is filled up to a multiple of 512 bytes with zeros. */
+final class CopySources {
+    private static final int SECTOR = 512;
+
+    private final List<BlockBackend> images;
+    private final long[] starts;
+
+    CopySources(List<BlockBackend> images) throws BlockException {
+        this.images = List.copyOf(images);
+        starts = new long[images.size() + 1];
+        for (int i = 0; i < images.size(); i++) {
+            long sectors = (images.get(i).lengthBytes() + SECTOR - 1) / SECTOR;
+            starts[i + 1] = Math.addExact(starts[i], Math.multiplyExact(sectors, SECTOR));
+        }
+    }
+
+    long lengthBytes() {
+        return starts[images.size()];
+    }
+
+    /**
+     * What lies at an offset.
+     *
+     * @param ownLayerOnly ask the top layer alone: what it does not have comes from a backing file
+     */
+    Extent look(long offset, long lengthBytes, boolean ownLayerOnly) throws BlockException {
+        int number = imageAt(offset);
+        BlockBackend image = images.get(number);
+        long local = offset - starts[number];
+        long rest = Math.min(lengthBytes, starts[number + 1] - offset);
+        long readable = image.lengthBytes() - local;
+        if (readable <= 0) {
+            return new Extent(rest, true, false);
+        }
+        long asked = Math.min(rest, readable);
+        BlockStatus status = ownLayerOnly ? image.allocatedHere(local, asked) : image.status(local, asked);
+        long found = Math.min(status.lengthBytes(), asked);
+        // A last part of a sector belongs to what is before it.
+        long length = found == readable ? Math.min(rest, roundUp(found)) : found;
+        if (ownLayerOnly && !status.allocated()) {
+            return new Extent(length, false, false);
+        }
+        return new Extent(length, status.zero(), status.data());
+    }
+
+    void read(long offset, MemorySegment destination) throws BlockException {
+        long done = 0;
+        while (done < destination.byteSize()) {
+            int number = imageAt(offset + done);
+            BlockBackend image = images.get(number);
+            long local = offset + done - starts[number];
+            long wanted = Math.min(destination.byteSize() - done, starts[number + 1] - offset - done);
+            long readable = Math.clamp(image.lengthBytes() - local, 0, wanted);
+            if (readable > 0) {
+                image.read(local, destination.asSlice(done, readable));
+            }
+            if (readable < wanted) {
+                destination.asSlice(done + readable, wanted - readable).fill((byte) 0);
+            }
+            done += wanted;
+        }
+    }
+
+    /** The unit in which the image at an offset keeps its data, at least 512. */
+    long alignmentAt(long offset) throws BlockException {
+        BlockBackend image = images.get(imageAt(offset));
+        return Math.max(
+                SECTOR,
+                image.formatInfo().isPresent() ? image.formatInfo().get().clusterSizeBytes() : 0);
+    }
+
+    /** Offset within the image that lies there. */
+    long localOffset(long offset) {
+        return offset - starts[imageAt(offset)];
+    }
+
+    private int imageAt(long offset) {
+        int number = 0;
+        while (offset >= starts[number + 1]) {
+            number++;
+        }
+        return number;
+    }
+
+    private static long roundUp(long bytes) {
+        return (bytes + SECTOR - 1) / SECTOR * SECTOR;
+    }
+
+    /**
+     * A run of one kind.
+     *
+     * @param zero reads as zeros
+     * @param data has bytes of its own; neither flag: comes from a backing file
+     */
+    record Extent(long lengthBytes, boolean zero, boolean data) {}
+}

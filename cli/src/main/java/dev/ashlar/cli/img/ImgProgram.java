@@ -1,0 +1,71 @@
+package dev.ashlar.cli.img;
+
+import dev.ashlar.cli.Console;
+import dev.ashlar.cli.ProgramExit;
+import dev.ashlar.cli.option.LongOption;
+import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.core.BlockException;
+
+/** The program as {@code qemu-img}: options that stand before the subcommand, and the choice of the subcommand. */
+public final class ImgProgram {
+    private static final LongOption[] LONG_OPTIONS = {
+        new LongOption("help", false, 'h'), new LongOption("version", false, 'V'), new LongOption("trace", true, 'T'),
+    };
+
+    private final Console console;
+
+    public ImgProgram(Console console) {
+        this.console = console;
+    }
+
+    /**
+     * @param words the command line; the first word is the program's name
+     * @return the exit status
+     */
+    public int run(String[] words) throws BlockException {
+        if (words.length < 2) {
+            throw console.usageError("Not enough arguments");
+        }
+        OptionScanner scanner = new OptionScanner(words, "+:hVT:", LONG_OPTIONS, null);
+        for (int option = scanner.next(); option != OptionScanner.END; option = scanner.next()) {
+            switch (option) {
+                case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
+                case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
+                case 'h' -> {
+                    ImgHelp.print(console);
+                    return 0;
+                }
+                case 'V' -> {
+                    ImgHelp.printVersion(console);
+                    return 0;
+                }
+                default -> throw console.unsupported("tracing ('-T')");
+            }
+        }
+        if (scanner.operandCount() == 0) {
+            return 0;
+        }
+        String[] rest = new String[scanner.operandCount()];
+        System.arraycopy(words, scanner.index(), rest, 0, rest.length);
+        return dispatch(rest);
+    }
+
+    private int dispatch(String[] words) throws BlockException {
+        return switch (words[0]) {
+            case "check" -> new CheckCommand(console).run(words);
+            case "compare" -> new CompareCommand(console).run(words);
+            case "convert" -> new ConvertCommand(console).run(words);
+            case "create" -> new CreateCommand(console).run(words);
+            case "info" -> new InfoCommand(console).run(words);
+            case "map" -> new MapCommand(console).run(words);
+            case "resize" -> new ResizeCommand(console).run(words);
+            case "snapshot" -> new SnapshotCommand(console).run(words);
+            case "amend", "bench", "bitmap", "commit", "dd", "measure", "rebase" -> throw refused(words[0]);
+            default -> throw console.usageError("Command not found: " + words[0]);
+        };
+    }
+
+    private ProgramExit refused(String command) {
+        return console.unsupported("the command '" + command + "'");
+    }
+}

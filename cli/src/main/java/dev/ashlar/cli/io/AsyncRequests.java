@@ -1,0 +1,88 @@
+package dev.ashlar.cli.io;
+
+import dev.ashlar.cli.Console;
+import dev.ashlar.core.BlockException;
+import java.util.ArrayDeque;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * Requests that run while further commands are read. What they have to say is said by the thread of the commands, when it looks
+ * after them, in the order in which they ended.
+ */
+final class AsyncRequests implements AutoCloseable {
+    /** One request. */
+    interface Request {
+        /** Does the I/O; on a thread of its own. */
+        void run() throws BlockException;
+
+        /** Tells the result. @param failure what went wrong, or null */
+        void report(Console console, @org.jspecify.annotations.Nullable BlockException failure, long nanos);
+    }
+
+    private record Ended(
+            Request request,
+            @org.jspecify.annotations.Nullable BlockException failure,
+            long nanos) {}
+
+    private final Console console;
+    private final ExecutorService threads = Executors.newCachedThreadPool();
+    private final ArrayDeque<Ended> ended = new ArrayDeque<>();
+    private int inFlight;
+
+    AsyncRequests(Console console) {
+        this.console = console;
+    }
+
+    synchronized void start(Request request) {
+        inFlight++;
+        threads.execute(() -> perform(request));
+    }
+
+    private void perform(Request request) {
+        long start = System.nanoTime();
+        BlockException failure = null;
+        try {
+            request.run();
+        } catch (BlockException e) {
+            failure = e;
+        } catch (RuntimeException e) {
+            failure = new BlockException(BlockException.Kind.IO, "internal error: " + e, e);
+        }
+        long nanos = System.nanoTime() - start;
+        synchronized (this) {
+            inFlight--;
+            ended.add(new Ended(request, failure, nanos));
+            notifyAll();
+        }
+    }
+
+    /** Reports the requests that have ended. */
+    synchronized void poll() {
+        for (Ended one = ended.poll(); one != null; one = ended.poll()) {
+            one.request.report(console, one.failure, one.nanos);
+        }
+    }
+
+    /** Waits for all requests and reports them. */
+    synchronized void finish() {
+        boolean interrupted = false;
+        while (inFlight > 0) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        poll();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void close() {
+        finish();
+        threads.shutdown();
+    }
+}

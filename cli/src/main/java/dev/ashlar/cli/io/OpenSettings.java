@@ -1,0 +1,91 @@
+package dev.ashlar.cli.io;
+
+import dev.ashlar.cli.Console;
+import dev.ashlar.cli.option.CacheMode;
+import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.core.OpenOptions;
+import org.jspecify.annotations.Nullable;
+
+/** How an image is to be opened: what the options of the program and of the command {@code open} say. */
+final class OpenSettings {
+    /** Each write durable when it returns: what qemu-io does unless told otherwise. */
+    private CacheMode cache = new CacheMode(false, false, true);
+
+    private @Nullable String format;
+    private boolean readOnly;
+    private boolean unmap = true;
+    private boolean forceShare;
+    private boolean misaligned;
+
+    /** Takes in one option; ends the program with a message where it is wrong or not supported. */
+    void take(Console console, int option, OptionScanner scanner) {
+        switch (option) {
+            case 'f' -> format = scanner.argument();
+            case 'r' -> readOnly = true;
+            case 'n' -> cache = new CacheMode(true, cache.noFlush(), false);
+            case 't' -> cache = cache(console, scanner.argument());
+            case 'd' -> unmap = unmap(console, scanner.argument());
+            case 'i' -> checkEngine(console, scanner.argument());
+            case 'm' -> misaligned = true;
+            case 'U' -> forceShare = true;
+            case 's' -> throw console.unsupported("a temporary overlay ('-s')");
+            case 'C' -> throw console.unsupported("copy on read ('-C')");
+            default -> {
+                // -k: I/O by the kernel, which is used anyway.
+            }
+        }
+    }
+
+    void format(String name) {
+        format = name;
+    }
+
+    void readOnly(boolean value) {
+        readOnly = value;
+    }
+
+    boolean misaligned() {
+        return misaligned;
+    }
+
+    boolean writethrough() {
+        return cache.writethrough();
+    }
+
+    OpenOptions toOptions() {
+        OpenOptions options = readOnly ? OpenOptions.readOnly() : OpenOptions.readWrite();
+        if (format != null) {
+            options = options.format(format);
+        }
+        return options.direct(cache.direct())
+                .noFlush(cache.noFlush())
+                .forceShare(forceShare)
+                .unmap(unmap);
+    }
+
+    private static CacheMode cache(Console console, String name) {
+        CacheMode mode = CacheMode.of(name);
+        if (mode == null) {
+            throw IoProgram.fail(console, "Invalid cache option: " + name);
+        }
+        return mode;
+    }
+
+    private static boolean unmap(Console console, String mode) {
+        return switch (mode) {
+            case "off", "ignore" -> false;
+            case "on", "unmap" -> true;
+            default -> throw IoProgram.fail(console, "Invalid discard option: " + mode);
+        };
+    }
+
+    private static void checkEngine(Console console, String name) {
+        switch (name) {
+            case "native", "io_uring" -> {
+                // Both mean: let the kernel do it.
+            }
+            case "threads" -> throw console.unsupported("the aio mode 'threads'");
+            default -> throw IoProgram.fail(console, "Invalid aio option: " + name);
+        }
+    }
+}
