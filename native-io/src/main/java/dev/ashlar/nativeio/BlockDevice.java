@@ -98,21 +98,30 @@ public final class BlockDevice {
      * Largest discard the device takes in one piece, 0 if it takes none, -1 if sysfs does not tell.
      */
     public long discardMaxBytes() {
-        return queueLimit("discard_max_bytes");
+        return queueLimit(deviceNumber, "discard_max_bytes");
     }
 
     /** Unit in which the device frees space, 0 if none, -1 if sysfs does not tell. */
     public long discardGranularityBytes() {
-        return queueLimit("discard_granularity");
+        return queueLimit(deviceNumber, "discard_granularity");
     }
 
     /** Largest range the device zeroes by one command, 0 if it cannot, -1 if sysfs does not tell. */
     public long writeZeroesMaxBytes() {
-        return queueLimit("write_zeroes_max_bytes");
+        return queueLimit(deviceNumber, "write_zeroes_max_bytes");
+    }
+
+    /**
+     * Logical sector of the block device on which a file lies, or -1 where there is none or sysfs does not tell.
+     *
+     * @param deviceNumber as {@link FileStatus#device}
+     */
+    public static int logicalSectorBytesOf(long deviceNumber) {
+        return (int) queueLimit(deviceNumber, "logical_block_size");
     }
 
     /** A numeric attribute of the request queue; a partition has it at its whole disk. */
-    private long queueLimit(String name) {
+    private static long queueLimit(long deviceNumber, String name) {
         Path device = Path.of("/sys/dev/block", (deviceNumber >>> 32) + ":" + (int) deviceNumber);
         try {
             Path attribute = device.resolve("queue").resolve(name);

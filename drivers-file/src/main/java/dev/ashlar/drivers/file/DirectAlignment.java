@@ -41,16 +41,21 @@ record DirectAlignment(int requestBytes, int memoryBytes) {
                 throw new BlockException(
                         Kind.INVALID, "Could not open '" + file.path() + "': filesystem does not support O_DIRECT");
             }
-            return sector > 0 ? new DirectAlignment(sector, sector) : probe(file);
+            return sector > 0
+                    ? new DirectAlignment(sector, sector)
+                    : probe(file, BlockDevice.logicalSectorBytesOf(status.device()));
         } catch (ErrnoException e) {
             throw Failures.of(e);
         }
     }
 
-    private static DirectAlignment probe(LinuxFile file) throws BlockException {
+    /**
+     * Tries sizes from that of the disk's sector on, where it is known: reading a hole succeeds at any alignment.
+     */
+    private static DirectAlignment probe(LinuxFile file, int sectorBytes) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = AlignedBuffers.allocate(arena, 2L * LARGEST_BYTES);
-            for (int bytes = SMALLEST_BYTES; bytes <= LARGEST_BYTES; bytes *= 2) {
+            for (int bytes = Math.max(SMALLEST_BYTES, sectorBytes); bytes <= LARGEST_BYTES; bytes *= 2) {
                 // Offset, length and address are aligned to this size and to no larger one.
                 long result = file.pread(buffer.asSlice(bytes, bytes), bytes);
                 if (result >= 0) {
