@@ -1,13 +1,13 @@
 package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
-import java.lang.foreign.MemorySegment;
 
 /** A format that keeps a machine's state beside the disk, out of the guest's sight. */
 public interface VmStateCapable {
-    /** @param position bytes from the start of the VM state */
-    void writeVmState(long position, MemorySegment source) throws BlockException;
-
-    /** Fills the buffer; never written bytes read as zeros. */
-    void readVmState(long position, MemorySegment destination) throws BlockException;
+    /**
+     * The VM state that goes with the live disk, as bytes from 0: written before a snapshot is created, read after one was applied. Bytes never written read as
+     * zeros. It shares this instance's children and locks, and is closed before it. Its length is that of the area, not of what was written; {@link
+     * dev.ashlar.core.snapshot.SnapshotInfo#vmStateSizeBytes} tells that.
+     */
+    FormatInstance openVmState() throws BlockException;
 }

@@ -15,6 +15,8 @@ import dev.ashlar.core.spi.Mapping;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
 import dev.ashlar.core.spi.SnapshotCapable;
+import dev.ashlar.core.spi.SnapshotComparable;
+import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
@@ -27,6 +29,7 @@ import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import dev.ashlar.drivers.qcow2.snapshot.LayerComparison;
 import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -36,9 +39,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** An open image: puts the parts together and answers core. */
-final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable, Checkable {
+final class Qcow2Instance
+        implements FormatInstance, SnapshotCapable, SnapshotComparable, VmStateCapable, Resizable, Checkable {
     private final Qcow2Header header;
     private final boolean readOnly;
     private final MetadataContext context;
@@ -49,6 +54,7 @@ final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable,
     private final GuestMap guestMap;
     private final CompressedReader compressedReader;
     private final Snapshots snapshots;
+    private final Resizer resizer;
     private final Map<SnapshotInfo, Integer> openViews = new HashMap<>();
     private volatile long sizeBytes;
 
@@ -64,6 +70,7 @@ final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable,
         this.guestMap = new GuestMap(file);
         this.compressedReader = new CompressedReader(context.geometry(), file.data());
         this.snapshots = Snapshots.load(context, writeBack, header);
+        this.resizer = new Resizer(context, writeBack);
     }
 
     @Override
@@ -208,7 +215,86 @@ final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable,
     @Override
     public SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException {
         requireWritable();
-        return snapshots.create(request, sizeBytes);
+        SnapshotInfo created = snapshots.create(request, sizeBytes);
+        if (request.vmStateSizeBytes() > 0) {
+            // the snapshot has it; the live disk has no use for it any more
+            resizer.dropVmState(sizeBytes);
+        }
+        return created;
+    }
+
+    @Override
+    public FormatInstance openVmState() {
+        return new VmStateView(this);
+    }
+
+    /** First guest offset behind all that the disk's own L1 entries cover. */
+    private long vmStateOffset() {
+        return context.geometry().l1EntriesFor(sizeBytes) * context.geometry().l1EntryCoverageBytes();
+    }
+
+    long vmStateAreaBytes() {
+        long entries = Qcow2Header.MAX_L1_BYTES / 8 - context.geometry().l1EntriesFor(sizeBytes);
+        long coverage = context.geometry().l1EntryCoverageBytes();
+        return Math.min(entries, (Long.MAX_VALUE - vmStateOffset()) / coverage) * coverage;
+    }
+
+    Mapping mapVmState(long offset, long lengthBytes) throws BlockException {
+        long base = vmStateOffset();
+        StampedLock lock = context.lock();
+        long stamp = lock.readLock();
+        try {
+            return guestMap.map(context.active(), base + vmStateAreaBytes(), base + offset, lengthBytes);
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    WritePlan planVmStateWrite(long offset, long lengthBytes) throws BlockException {
+        requireWritable();
+        long at = vmStateOffset() + offset;
+        if (context.geometry().l1Index(at) >= context.active().length()) {
+            resizer.extendL1(context.geometry().l1Index(at) + 1, sizeBytes);
+        }
+        return planner.plan(at, lengthBytes);
+    }
+
+    @Override
+    public void difference(@Nullable SnapshotInfo from, @Nullable SnapshotInfo to, RangeConsumer consumer)
+            throws BlockException {
+        StampedLock lock = context.lock();
+        long stamp = lock.readLock();
+        try {
+            LayerComparison.difference(
+                    context.geometry(), tableOf(from), sizeOf(from), tableOf(to), sizeOf(to), consumer);
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    @Override
+    public Usage usage(@Nullable SnapshotInfo snapshot) throws BlockException {
+        StampedLock lock = context.lock();
+        long stamp = lock.readLock();
+        try {
+            return LayerComparison.usage(context.geometry(), context.refcounts(), tableOf(snapshot));
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    private L1Table tableOf(@Nullable SnapshotInfo snapshot) throws BlockException {
+        return snapshot == null ? context.active() : snapshots.loadL1(snapshots.entry(snapshot));
+    }
+
+    private long sizeOf(@Nullable SnapshotInfo snapshot) {
+        return snapshot == null ? sizeBytes : snapshot.diskSizeBytes();
     }
 
     @Override
@@ -269,7 +355,7 @@ final class Qcow2Instance implements FormatInstance, SnapshotCapable, Resizable,
         if (lengthBytes < sizeBytes) {
             throw new BlockException(Kind.UNSUPPORTED, "Shrinking qcow2 images is not supported");
         }
-        new Resizer(context, writeBack).grow(lengthBytes);
+        resizer.grow(sizeBytes, lengthBytes);
         sizeBytes = lengthBytes;
     }
 

@@ -8,61 +8,100 @@ import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import dev.ashlar.drivers.qcow2.snapshot.ExclusiveMetadata;
+import java.util.Arrays;
 
-/** Grows a disk: a larger L1 table where it needs one, then size and table in force with one write of the header's sector. */
+/**
+ * Changes the length of the live L1 table and the disk's size: the new table is complete and durable, then size and table are in force with one write of the
+ * header's sector, then the old one is given up.
+ */
 final class Resizer {
     private final MetadataContext context;
     private final WriteBack writeBack;
+    private final ClusterGeometry geometry;
+    private final ImageFile file;
 
     Resizer(MetadataContext context, WriteBack writeBack) {
         this.context = context;
         this.writeBack = writeBack;
+        this.geometry = context.geometry();
+        this.file = context.file();
     }
 
-    void grow(long sizeBytes) throws BlockException {
-        ClusterGeometry geometry = context.geometry();
-        long needed = geometry.l1EntriesFor(sizeBytes);
-        if (needed * 8 > Qcow2Header.MAX_L1_BYTES) {
+    /** Grows the disk. What the L1 table maps behind the old end is VM state, and does not become part of the disk. */
+    void grow(long oldBytes, long newBytes) throws BlockException {
+        long needed = geometry.l1EntriesFor(newBytes);
+        requireL1Length(needed);
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            int kept = (int) geometry.l1EntriesFor(oldBytes);
+            if (needed > context.active().length() || hasEntries(kept)) {
+                switchTable(exclusive, (int) Math.max(needed, kept), kept, newBytes);
+            } else {
+                context.header().setSize(newBytes);
+                context.header().write(file);
+                file.flush();
+            }
+        }
+    }
+
+    /** Makes room for VM state. The disk's size stays. */
+    void extendL1(long entries, long diskBytes) throws BlockException {
+        requireL1Length(entries);
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            int length = context.active().length();
+            if (entries > length) {
+                // some more at once: state arrives in small pieces
+                long more = Math.min(Math.max(entries, length + 8L), Qcow2Header.MAX_L1_BYTES / 8);
+                switchTable(exclusive, (int) more, length, diskBytes);
+            }
+        }
+    }
+
+    /** Gives up what is mapped behind the disk. */
+    void dropVmState(long diskBytes) throws BlockException {
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            int kept = (int) geometry.l1EntriesFor(diskBytes);
+            if (hasEntries(kept)) {
+                switchTable(exclusive, kept, kept, diskBytes);
+            }
+        }
+    }
+
+    private static void requireL1Length(long entries) throws BlockException {
+        if (entries * 8 > Qcow2Header.MAX_L1_BYTES) {
             throw new BlockException(Kind.TOO_LARGE, "Failed to grow the L1 table: File too large");
         }
-        ImageFile file = context.file();
-        context.writeBackLock().lock();
-        try {
-            writeBack.flushLocked();
-            long stamp = context.lock().writeLock();
-            try {
-                L1Table old = context.active();
-                if (needed > old.length()) {
-                    switchToLarger(old, (int) needed, sizeBytes);
-                } else {
-                    context.header().setSize(sizeBytes);
-                    context.header().write(file);
-                    file.flush();
-                }
-            } finally {
-                context.lock().unlockWrite(stamp);
-            }
-        } finally {
-            context.writeBackLock().unlock();
-        }
     }
 
-    private void switchToLarger(L1Table old, int entries, long sizeBytes) throws BlockException {
-        ClusterGeometry geometry = context.geometry();
-        ImageFile file = context.file();
-        long first = context.allocator().allocateTable(geometry.clustersFor(entries * 8L));
-        L1Table larger = L1Table.of(file, geometry.clusterOffset(first), old.copyOfEntries(entries));
-        context.refcounts().takeChanges().write(file);
-        file.write(larger.hostOffset(), larger.encode(0, entries));
+    private boolean hasEntries(int from) {
+        for (int i = from; i < context.active().length(); i++) {
+            if (context.active().entry(i) != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** @param kept entries of the old table that the new one takes over; what the others reach loses a reference */
+    private void switchTable(ExclusiveMetadata exclusive, int length, int kept, long diskBytes) throws BlockException {
+        L1Table old = context.active();
+        long[] words = Arrays.copyOf(old.copyOfEntries(kept), length);
+        long clusters = geometry.clustersFor(length * 8L);
+        long offset =
+                clusters == 0 ? 0 : geometry.clusterOffset(context.allocator().allocateTable(clusters));
+        exclusive.writeCounts();
+        L1Table table = L1Table.of(file, offset, words);
+        if (length > 0) {
+            file.write(offset, table.encode(0, length));
+        }
         file.flush();
-        context.header().setSize(sizeBytes);
-        context.header().setL1(larger.hostOffset(), entries);
+        context.header().setSize(diskBytes);
+        context.header().setL1(offset, length);
         context.header().write(file);
         file.flush();
-        context.setActive(larger);
-        if (old.length() > 0) {
-            context.allocator()
-                    .release(geometry.clusterIndex(old.hostOffset()), geometry.clustersFor(old.length() * 8L));
-        }
+        context.setActive(table);
+        long[] dropped = old.copyOfEntries(old.length());
+        Arrays.fill(dropped, 0, kept, 0);
+        exclusive.uncount(L1Table.of(file, old.hostOffset(), dropped));
     }
 }

@@ -106,6 +106,12 @@ public final class L1Table {
         return offset == 0 ? null : file.store().view(offset, geometry.clusterBytes());
     }
 
+    /** Whether an entry of this table and of another one name the same L2 table, or none. */
+    public boolean sharesL2(L1Table other, int index) {
+        long own = index < entries.length ? TableEntry.offset(entries[index]) : 0;
+        return own == (index < other.entries.length ? TableEntry.offset(other.entries[index]) : 0);
+    }
+
     /** Whether the L2 table may be changed where it is. */
     public boolean ownsL2(int index) {
         return entries[index] != 0 && TableEntry.isCopied(entries[index]);

@@ -4,7 +4,6 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
-import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -110,7 +109,7 @@ public final class Snapshots {
                 request.vmClockNanos(),
                 request.instructionCount(),
                 diskBytes);
-        try (Exclusive exclusive = exclusive()) {
+        try (ExclusiveMetadata exclusive = exclusive()) {
             L1Table active = context.active();
             List<SnapshotEntry> wanted = new ArrayList<>(entries);
             wanted.add(new SnapshotEntry(info, 0, active.length(), new byte[0], bytes(id), bytes(request.name())));
@@ -156,7 +155,7 @@ public final class Snapshots {
     public long apply(SnapshotInfo snapshot) throws BlockException {
         SnapshotEntry entry = entry(snapshot);
         long diskBytes = entry.info().diskSizeBytes();
-        try (Exclusive exclusive = exclusive()) {
+        try (ExclusiveMetadata exclusive = exclusive()) {
             L1Table old = context.active();
             L1Table source = loadL1(entry);
             int length = (int) Math.max(geometry.l1EntriesFor(diskBytes), entry.l1Entries());
@@ -188,7 +187,7 @@ public final class Snapshots {
 
     public void delete(SnapshotInfo snapshot) throws BlockException {
         SnapshotEntry entry = entry(snapshot);
-        try (Exclusive exclusive = exclusive()) {
+        try (ExclusiveMetadata exclusive = exclusive()) {
             L1Table gone = loadL1(entry);
             List<SnapshotEntry> wanted = new ArrayList<>(entries);
             wanted.remove(entry);
@@ -259,72 +258,7 @@ public final class Snapshots {
         releaseTable(oldOffset, oldBytes);
     }
 
-    private Exclusive exclusive() throws BlockException {
-        return new Exclusive(context, writeBack);
-    }
-
-    /**
-     * Both locks, with nothing pending at the start: changed metadata is on disk and nothing is in quarantine. At the end counts that are still only in memory
-     * are written.
-     */
-    static final class Exclusive implements AutoCloseable {
-        private final MetadataContext context;
-        private final WriteBack writeBack;
-        private final long stamp;
-
-        Exclusive(MetadataContext context, WriteBack writeBack) throws BlockException {
-            this.context = context;
-            this.writeBack = writeBack;
-            context.writeBackLock().lock();
-            try {
-                writeBack.flushLocked();
-            } catch (BlockException | RuntimeException e) {
-                context.writeBackLock().unlock();
-                throw e;
-            }
-            this.stamp = context.lock().writeLock();
-        }
-
-        /** RC+, F: what is counted from here on may be referred to. */
-        void makeCountsDurable() throws BlockException {
-            context.refcounts().takeChanges().write(context.file());
-            context.file().flush();
-        }
-
-        /**
-         * RC-, F: an L1 table that the header durably names no more, and all it reached. What fails here only leaks, but memory and disk differ: fail-stop.
-         * Space that nothing uses any more is given back to the host if the node asks for that.
-         */
-        void uncount(L1Table gone) throws BlockException {
-            Quarantine freed = new Quarantine();
-            try {
-                References.remove(context, gone, freed);
-                ClusterGeometry geometry = context.geometry();
-                long clusters = geometry.clustersFor(gone.length() * 8L);
-                if (clusters > 0) {
-                    long first = geometry.clusterIndex(gone.hostOffset());
-                    context.allocator().release(first, clusters);
-                    freed.add(first, clusters);
-                }
-            } catch (BlockException e) {
-                context.file().fail(e);
-                throw e;
-            }
-            makeCountsDurable();
-            writeBack.punchFree(freed.take());
-        }
-
-        @Override
-        public void close() throws BlockException {
-            try {
-                if (!context.file().isFailed()) {
-                    context.refcounts().takeChanges().write(context.file());
-                    context.refcounts().dropClean();
-                }
-            } finally {
-                context.lock().unlockWrite(stamp);
-                context.writeBackLock().unlock();
-            }
-        }
+    private ExclusiveMetadata exclusive() throws BlockException {
+        return new ExclusiveMetadata(context, writeBack);
     }
 }

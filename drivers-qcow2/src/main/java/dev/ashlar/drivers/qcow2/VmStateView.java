@@ -1,0 +1,67 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.WritePlan;
+import java.lang.foreign.MemorySegment;
+
+/** The VM state: what the live L1 table maps behind the last entry that the disk needs. Source: qcow2 specification, "Snapshots". */
+final class VmStateView implements FormatInstance {
+    private final Qcow2Instance image;
+
+    VmStateView(Qcow2Instance image) {
+        this.image = image;
+    }
+
+    @Override
+    public BlockLimits limits() {
+        return image.limits();
+    }
+
+    @Override
+    public long lengthBytes() {
+        return image.vmStateAreaBytes();
+    }
+
+    @Override
+    public ChildAccess dataChild() {
+        return image.dataChild();
+    }
+
+    @Override
+    public long allocationUnitBytes() {
+        return image.allocationUnitBytes();
+    }
+
+    @Override
+    public Mapping map(long offset, long lengthBytes) throws BlockException {
+        return image.mapVmState(offset, lengthBytes);
+    }
+
+    @Override
+    public WritePlan planWrite(long offset, long lengthBytes) throws BlockException {
+        return image.planVmStateWrite(offset, lengthBytes);
+    }
+
+    @Override
+    public void decode(Mapping.Encoded mapping, long offset, MemorySegment destination) throws BlockException {
+        image.decode(mapping, offset, destination);
+    }
+
+    @Override
+    public void flush() throws BlockException {
+        image.flush();
+    }
+
+    @Override
+    public void close() {}
+
+    @Override
+    public FormatInfo info() {
+        return image.info();
+    }
+}
