@@ -318,7 +318,7 @@ public final class LinuxFile implements AutoCloseable {
     /** Asks the kernel about the file. */
     public FileStatus status() throws ErrnoException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment statx = arena.allocate(FileStatus.STRUCT_BYTES + JAVA_LONG.byteSize(), 8);
+            MemorySegment statx = arena.allocate(FileStatus.STRUCT_BYTES + Long.BYTES, Long.BYTES);
             // The last, zeroed word serves as the empty path.
             MemorySegment emptyPath = statx.asSlice(FileStatus.STRUCT_BYTES);
             check(

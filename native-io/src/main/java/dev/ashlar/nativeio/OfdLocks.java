@@ -1,11 +1,10 @@
 package dev.ashlar.nativeio;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
-
 import dev.ashlar.nativeio.syscall.Platform;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * Byte-range locks that belong to the open file rather than to the process: two {@link LinuxFile}s
@@ -68,13 +67,12 @@ public final class OfdLocks {
 
     private int request(int command, short type, long offset, long lengthBytes) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment flock = arena.allocate(STRUCT_BYTES, JAVA_LONG.byteAlignment());
-            flock.set(JAVA_SHORT, 0, type);
-            flock.set(JAVA_SHORT, 2, SEEK_SET);
-            flock.set(JAVA_LONG, 8, offset);
-            flock.set(JAVA_LONG, 16, lengthBytes);
+            MemorySegment flock = arena.allocate(STRUCT_BYTES, Long.BYTES);
+            // Through a buffer, since the first access through each kind of layout costs start time.
+            ByteBuffer fields = flock.asByteBuffer().order(ByteOrder.nativeOrder());
+            fields.putShort(0, type).putShort(2, SEEK_SET).putLong(8, offset).putLong(16, lengthBytes);
             int result = (int) file.call(Platform.FCNTL, command, flock.address(), 0, 0);
-            if (result == 0 && command == F_OFD_GETLK && flock.get(JAVA_SHORT, 0) != F_UNLCK) {
+            if (result == 0 && command == F_OFD_GETLK && fields.getShort(0) != F_UNLCK) {
                 return -Errno.EAGAIN;
             }
             return result;

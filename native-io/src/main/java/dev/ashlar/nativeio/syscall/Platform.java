@@ -10,7 +10,6 @@ package dev.ashlar.nativeio.syscall;
 public final class Platform {
     private static final boolean AARCH64 = detectAarch64();
 
-    public static final int READ = AARCH64 ? 63 : 0;
     public static final int WRITE = AARCH64 ? 64 : 1;
     public static final int CLOSE = AARCH64 ? 57 : 3;
     public static final int LSEEK = AARCH64 ? 62 : 8;
@@ -27,7 +26,6 @@ public final class Platform {
     public static final int FTRUNCATE = AARCH64 ? 46 : 77;
     public static final int FADVISE64 = AARCH64 ? 223 : 221;
     public static final int OPENAT = AARCH64 ? 56 : 257;
-    public static final int SYNC_FILE_RANGE = AARCH64 ? 84 : 277;
     public static final int FALLOCATE = AARCH64 ? 47 : 285;
     public static final int EVENTFD2 = AARCH64 ? 19 : 290;
     public static final int PREADV = AARCH64 ? 69 : 295;
