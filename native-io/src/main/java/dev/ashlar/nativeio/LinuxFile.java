@@ -178,8 +178,12 @@ public final class LinuxFile implements AutoCloseable {
                 return done;
             }
             long result = pread(buffer.asSlice(done), offset + done);
-            if (result <= 0) {
-                return result == 0 ? done : result;
+            if (result == 0 || result == -Errno.EINVAL && direct && offset + done >= length()) {
+                // Behind an end that is not aligned the next direct read may not be either.
+                return done;
+            }
+            if (result < 0) {
+                return result;
             }
             done += result;
         }

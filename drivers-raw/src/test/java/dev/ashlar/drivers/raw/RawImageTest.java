@@ -27,7 +27,7 @@ class RawImageTest {
     private static final long MIB = 1 << 20;
 
     private final RawDriver driver = new RawDriver();
-    private final MemoryProtocol protocol = new MemoryProtocol(new MemoryFile());
+    private final MemoryProtocol protocol = new MemoryProtocol(MemoryFile.empty("file"));
     private final DirectChild child = new DirectChild("file", protocol);
 
     @BeforeEach
@@ -142,8 +142,8 @@ class RawImageTest {
     void createsByGivingTheFileItsSize() throws Exception {
         create(Map.of("size", "1000"));
         assertEquals(1024, child.lengthBytes());
-        BlockException e = assertThrows(
-                BlockException.class, () -> create(Map.of("size", "1", "preallocation", "perhaps")));
+        BlockException e =
+                assertThrows(BlockException.class, () -> create(Map.of("size", "1", "preallocation", "perhaps")));
         assertEquals("Parameter 'preallocation' does not accept value 'perhaps'", e.getMessage());
         assertThrows(BlockException.class, () -> create(Map.of("size", "" + Long.MAX_VALUE)));
     }
