@@ -1,0 +1,199 @@
+package dev.ashlar.cli;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/**
+ * Runs the same steps with the real programs in one folder and with Ashlar, in this virtual machine, in another, and compares what
+ * they say and how they end.
+ *
+ * <p>A step is a line. {@code img …} and {@code io …} are run by both and compared; {@code qemu-img …} and {@code qemu-io …} are run
+ * by the real program in both folders and compared as well, so that they show whether both folders hold the same; {@code sh …}
+ * prepares both folders. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
+ * feed.
+ */
+final class SideBySide {
+    private static final Pattern TIMING = Pattern.compile(
+            "\\d\\d\\.\\d\\d sec \\([-\\w. ]+/sec and [-\\w.]+ ops/sec\\)|(?<=,1,)\\d+:\\d\\d:\\d\\d\\.\\d\\d,[-\\w.]+,[-\\w.]+");
+    private static final Pattern DATE = Pattern.compile("\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d");
+    private static final Pattern DATE_JSON = Pattern.compile("\"date-n?sec\": \\d+");
+    private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
+
+    /** What a program said and how it ended. */
+    record Outcome(int status, String out, String err) {}
+
+    private final Path theirs;
+    private final Path ours;
+
+    /** @param folder where both folders are made */
+    SideBySide(Path folder) throws IOException {
+        theirs = Files.createDirectory(folder.resolve("a"));
+        ours = Files.createDirectory(folder.resolve("b"));
+    }
+
+    /** Runs a step. @return what differs, or an empty text */
+    String step(String line) {
+        String input = "";
+        String command = line;
+        int redirection = line.indexOf(" < ");
+        if (redirection >= 0) {
+            input = line.substring(redirection + 3).replace("\\n", "\n");
+            command = line.substring(0, redirection);
+        }
+        List<String> words = split(command);
+        String program = words.removeFirst();
+        Outcome one;
+        Outcome two;
+        switch (program) {
+            case "img", "io" -> {
+                one = real("qemu-" + program, words, theirs, input);
+                two = own("qemu-" + program, words, ours, input);
+            }
+            case "qemu-img", "qemu-io" -> {
+                one = real(program, words, theirs, input);
+                two = real(program, words, ours, input);
+            }
+            case "sh" -> {
+                String script = command.substring(3);
+                one = real("sh", List.of("-c", script), theirs, input);
+                two = real("sh", List.of("-c", script), ours, input);
+                if (one.status != 0) {
+                    return "the preparation failed: " + line + "\n" + one.err;
+                }
+            }
+            default -> throw new IllegalArgumentException("unknown step: " + line);
+        }
+        return difference(line, one, two);
+    }
+
+    private static String difference(String line, Outcome theirs, Outcome ours) {
+        if (theirs.equals(ours)) {
+            return "";
+        }
+        StringBuilder text = new StringBuilder("step: ").append(line).append('\n');
+        if (theirs.status != ours.status) {
+            text.append("status ").append(ours.status).append(", expected ").append(theirs.status).append('\n');
+        }
+        append(text, "standard output", theirs.out, ours.out);
+        append(text, "standard error", theirs.err, ours.err);
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, String what, String expected, String actual) {
+        if (!expected.equals(actual)) {
+            text.append(what).append(":\n").append(actual.indent(2));
+            text.append("expected:\n").append(expected.indent(2));
+        }
+    }
+
+    private static Outcome real(String program, List<String> words, Path folder, String input) {
+        List<String> command = new ArrayList<>();
+        command.add(program);
+        for (String word : words) {
+            command.add(word.replace("@", folder.toString()));
+        }
+        try {
+            Path out = folder.resolveSibling("out");
+            Path err = folder.resolveSibling("err");
+            Process process = new ProcessBuilder(command)
+                    .directory(folder.toFile())
+                    .redirectOutput(out.toFile())
+                    .redirectError(err.toFile())
+                    .start();
+            process.getOutputStream().write(input.getBytes(StandardCharsets.UTF_8));
+            process.getOutputStream().close();
+            int status = process.waitFor();
+            return new Outcome(status, normal(Files.readString(out), folder), normal(Files.readString(err), folder));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static Outcome own(String program, List<String> words, Path folder, String input) {
+        String[] arguments = words.stream()
+                .map(word -> word.replace("@", folder.toString()))
+                .toArray(String[]::new);
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                program,
+                arguments,
+                new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
+                out,
+                err);
+        return new Outcome(
+                status,
+                normal(out.toString(StandardCharsets.UTF_8), folder),
+                normal(err.toString(StandardCharsets.UTF_8), folder));
+    }
+
+    private static String normal(String text, Path folder) {
+        String same = text.replace(folder.toString(), "@");
+        same = TIMING.matcher(same).replaceAll("TIME");
+        same = DATE.matcher(same).replaceAll("DATE");
+        same = SECONDS.matcher(same).replaceAll("Run completed");
+        return DATE_JSON.matcher(same).replaceAll("DATE");
+    }
+
+    /** Splits at spaces; single and double quotes hold words together. */
+    private static List<String> split(String line) {
+        List<String> words = new ArrayList<>();
+        StringBuilder word = new StringBuilder();
+        boolean inWord = false;
+        char quote = 0;
+        for (char c : line.toCharArray()) {
+            if (quote != 0) {
+                if (c == quote) {
+                    quote = 0;
+                } else {
+                    word.append(c);
+                }
+            } else if (c == '"' || c == '\'') {
+                quote = c;
+                inWord = true;
+            } else if (c == ' ') {
+                if (inWord) {
+                    words.add(word.toString());
+                    word.setLength(0);
+                }
+                inWord = false;
+            } else {
+                word.append(c);
+                inWord = true;
+            }
+        }
+        if (inWord) {
+            words.add(word.toString());
+        }
+        return words;
+    }
+
+    /** A named list of steps. */
+    record Scenario(String name, List<String> steps) {
+        /** Reads scenarios: a line {@code == NAME} starts one, {@code #} a comment. */
+        static List<Scenario> parse(String text) {
+            List<Scenario> scenarios = new ArrayList<>();
+            for (String part : text.split("(?m)^== ")) {
+                List<String> lines = Arrays.stream(part.split("\n"))
+                        .map(String::strip)
+                        .filter(line -> !line.isEmpty() && !line.startsWith("#"))
+                        .toList();
+                if (!lines.isEmpty()) {
+                    scenarios.add(new Scenario(lines.getFirst(), lines.subList(1, lines.size())));
+                }
+            }
+            return scenarios;
+        }
+    }
+}
