@@ -74,6 +74,20 @@ public final class Console {
         err.flush();
     }
 
+    /** As {@link #hint}, without a line feed: qemu-img ends one of its hints like that. */
+    public void hintWithoutEnd(String text) {
+        err.print(Escapes.lines(text));
+        err.flush();
+    }
+
+    /** Warns of an image that may be written although its format was only guessed. */
+    public void warnOfGuessedFormat(String fileName) {
+        hint("WARNING: Image format was not specified for '" + fileName + "' and probing guessed raw.\n"
+                + "         Automatically detecting the format is dangerous for raw images, write operations on block 0"
+                + " will be restricted.\n"
+                + "         Specify the 'raw' format explicitly to remove the restrictions.");
+    }
+
     /** A mistake in the command line: says what it is and where help is, and ends with status 1. */
     public ProgramExit usageError(String message) {
         error(message);

@@ -18,14 +18,16 @@ import java.util.regex.Pattern;
  *
  * <p>A step is a line. {@code img …} and {@code io …} are run by both and compared; {@code qemu-img …} and {@code qemu-io …} are run
  * by the real program in both folders and compared as well, so that they show whether both folders hold the same; {@code sh …}
- * prepares both folders. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
+ * prepares both folders. {@code hold …} starts a real program in both folders that keeps an image open until {@code release}. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
  * feed.
  */
-final class SideBySide {
-    private static final Pattern TIMING = Pattern.compile(
-            "\\d\\d\\.\\d\\d sec \\([-\\w. ]+/sec and [-\\w.]+ ops/sec\\)|(?<=,1,)\\d+:\\d\\d:\\d\\d\\.\\d\\d,[-\\w.]+,[-\\w.]+");
+final class SideBySide implements AutoCloseable {
+    private static final Pattern TIMING = Pattern.compile("\\d\\d\\.\\d\\d sec \\([-\\w. ]+/sec and [-\\w.]+"
+            + " ops/sec\\)|(?<=,1,)\\d+:\\d\\d:\\d\\d\\.\\d\\d,[-\\w.]+,[-\\w.]+");
     private static final Pattern DATE = Pattern.compile("\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d");
     private static final Pattern DATE_JSON = Pattern.compile("\"date-n?sec\": \\d+");
+    private static final Pattern HOST_SPACE =
+            Pattern.compile("(?m)^disk size: [\\d.]+ [KMG]?i?B$|\"actual-size\": \\d+");
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 
     /** What a program said and how it ended. */
@@ -33,6 +35,7 @@ final class SideBySide {
 
     private final Path theirs;
     private final Path ours;
+    private final List<Process> holders = new ArrayList<>();
 
     /** @param folder where both folders are made */
     SideBySide(Path folder) throws IOException {
@@ -62,6 +65,15 @@ final class SideBySide {
                 one = real(program, words, theirs, input);
                 two = real(program, words, ours, input);
             }
+            case "hold" -> {
+                hold(words, theirs);
+                hold(words, ours);
+                return "";
+            }
+            case "release" -> {
+                close();
+                return "";
+            }
             case "sh" -> {
                 String script = command.substring(3);
                 one = real("sh", List.of("-c", script), theirs, input);
@@ -69,6 +81,7 @@ final class SideBySide {
                 if (one.status != 0) {
                     return "the preparation failed: " + line + "\n" + one.err;
                 }
+                return "";
             }
             default -> throw new IllegalArgumentException("unknown step: " + line);
         }
@@ -81,7 +94,11 @@ final class SideBySide {
         }
         StringBuilder text = new StringBuilder("step: ").append(line).append('\n');
         if (theirs.status != ours.status) {
-            text.append("status ").append(ours.status).append(", expected ").append(theirs.status).append('\n');
+            text.append("status ")
+                    .append(ours.status)
+                    .append(", expected ")
+                    .append(theirs.status)
+                    .append('\n');
         }
         append(text, "standard output", theirs.out, ours.out);
         append(text, "standard error", theirs.err, ours.err);
@@ -120,18 +137,45 @@ final class SideBySide {
         }
     }
 
+    /** Starts a program and waits for its prompt: by then it has opened its image. */
+    private void hold(List<String> words, Path folder) {
+        List<String> command =
+                words.stream().map(word -> word.replace("@", folder.toString())).toList();
+        try {
+            Process process =
+                    new ProcessBuilder(command).directory(folder.toFile()).start();
+            holders.add(process);
+            if (process.getInputStream().read() < 0) {
+                throw new IllegalStateException("it ended: " + command);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Ends the programs that hold images. */
+    @Override
+    public void close() {
+        for (Process process : holders) {
+            try {
+                process.getOutputStream().close();
+                process.waitFor();
+            } catch (IOException e) {
+                process.destroyForcibly();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        holders.clear();
+    }
+
     private static Outcome own(String program, List<String> words, Path folder, String input) {
-        String[] arguments = words.stream()
-                .map(word -> word.replace("@", folder.toString()))
-                .toArray(String[]::new);
+        String[] arguments =
+                words.stream().map(word -> word.replace("@", folder.toString())).toArray(String[]::new);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
-                program,
-                arguments,
-                new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
-                out,
-                err);
+                program, arguments, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), out, err);
         return new Outcome(
                 status,
                 normal(out.toString(StandardCharsets.UTF_8), folder),
@@ -142,6 +186,7 @@ final class SideBySide {
         String same = text.replace(folder.toString(), "@");
         same = TIMING.matcher(same).replaceAll("TIME");
         same = DATE.matcher(same).replaceAll("DATE");
+        same = HOST_SPACE.matcher(same).replaceAll("SPACE");
         same = SECONDS.matcher(same).replaceAll("Run completed");
         return DATE_JSON.matcher(same).replaceAll("DATE");
     }

@@ -33,6 +33,14 @@ class SideBySideTest {
         return tests.stream();
     }
 
+    /** Needs root, for a small file system; unmounts it whatever happens. */
+    @TestFactory
+    Stream<DynamicTest> fullFileSystem() throws IOException {
+        Assumptions.assumeTrue("root".equals(System.getProperty("user.name")), "only root can mount a file system");
+        return SideBySide.Scenario.parse(read("no-space.txt")).stream()
+                .map(scenario -> DynamicTest.dynamicTest(scenario.name(), () -> run(scenario)));
+    }
+
     @Test
     void manyCommandLinesAreCompared() throws IOException {
         int compared = 0;
@@ -50,19 +58,31 @@ class SideBySideTest {
         Assumptions.assumeTrue(isInstalled(), "qemu-img and qemu-io are not installed (package qemu-utils)");
         // A real file system: the folder for temporary files may be one in memory, without O_DIRECT.
         Path folder = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "side-by-side");
-        try {
-            SideBySide sides = new SideBySide(folder);
+        try (SideBySide sides = new SideBySide(folder)) {
             StringBuilder differences = new StringBuilder();
             for (String step : scenario.steps()) {
                 differences.append(sides.step(step));
             }
             assertEquals("", differences.toString(), scenario.name());
         } finally {
+            for (String side : List.of("a", "b")) {
+                if (Files.exists(folder.resolve(side).resolve("s"))) {
+                    unmount(folder.resolve(side).resolve("s"));
+                }
+            }
             try (Stream<Path> files = Files.walk(folder)) {
                 for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                     Files.delete(file);
                 }
             }
+        }
+    }
+
+    private static void unmount(Path place) throws IOException {
+        try {
+            new ProcessBuilder("umount", "-q", place.toString()).start().waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

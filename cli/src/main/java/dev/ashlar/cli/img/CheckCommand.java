@@ -65,7 +65,7 @@ final class CheckCommand {
         OpenOptions open =
                 Images.options(repair != Repair.NONE, format, cache, forceShare).checking(true);
         try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(graph, fileName, open)) {
+                BlockBackend image = Images.open(console, graph, fileName, open)) {
             return check(image, fileName);
         }
     }

@@ -93,7 +93,7 @@ final class CompareCommand {
     private BlockBackend open(BlockGraph graph, String fileName, @Nullable String format, CacheMode cache)
             throws Verdict {
         try {
-            return Images.open(graph, fileName, Images.options(false, format, cache, forceShare));
+            return Images.open(console, graph, fileName, Images.options(false, format, cache, forceShare));
         } catch (BlockException e) {
             console.error(String.valueOf(e.getMessage()));
             throw new Verdict(NOT_OPENED);

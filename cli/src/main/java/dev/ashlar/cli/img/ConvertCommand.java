@@ -140,8 +140,8 @@ final class ConvertCommand {
         try {
             List<BlockBackend> sources = new ArrayList<>();
             for (int i = 0; i < sourceCount; i++) {
-                BlockBackend source =
-                        Images.open(graph, options.operand(i), Images.options(false, sourceFormat, cache, forceShare));
+                BlockBackend source = Images.open(
+                        console, graph, options.operand(i), Images.options(false, sourceFormat, cache, forceShare));
                 opened.add(source);
                 sources.add(source);
             }
@@ -225,6 +225,7 @@ final class ConvertCommand {
         CacheMode cache =
                 targetCache == null ? CacheMode.WRITEBACK : options.cacheMode(targetCache, "Invalid cache option: ", 1);
         return Images.open(
+                console,
                 graph,
                 targetName,
                 Images.options(true, targetFormat, cache, false).unmap(sparseBytes != 0));

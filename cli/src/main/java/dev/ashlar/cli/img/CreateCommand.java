@@ -137,7 +137,7 @@ final class CreateCommand {
                 Images.options(false, chosenFormat, CacheMode.WRITEBACK, true).noIo(true))) {
             if (chosenFormat == null) {
                 ProgramExit exit = fail(fileName, "Backing file specified without backing format");
-                console.hint("Detected format of " + image.formatName() + ".");
+                console.hintWithoutEnd("Detected format of " + image.formatName() + ".");
                 throw exit;
             }
             if (values.get("size") == null) {

@@ -1,5 +1,6 @@
 package dev.ashlar.cli.img;
 
+import dev.ashlar.cli.Console;
 import dev.ashlar.cli.option.CacheMode;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
@@ -21,9 +22,14 @@ final class Images {
     }
 
     /** Opens an image; a failure names it. */
-    static BlockBackend open(BlockGraph graph, String fileName, OpenOptions options) throws BlockException {
+    static BlockBackend open(Console console, BlockGraph graph, String fileName, OpenOptions options)
+            throws BlockException {
         try {
-            return graph.open(fileName, options);
+            BlockBackend image = graph.open(fileName, options);
+            if (image.isFormatGuessed() && !image.isReadOnly()) {
+                console.warnOfGuessedFormat(fileName);
+            }
+            return image;
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not open '" + fileName + "': " + e.getMessage(), e);
         }

@@ -86,6 +86,7 @@ final class InfoCommand {
     private ImageFacts look(String fileName, @Nullable String imageFormat) throws BlockException {
         try (BlockGraph graph = BlockGraph.create();
                 BlockBackend image = Images.open(
+                        console,
                         graph,
                         fileName,
                         Images.options(false, imageFormat, CacheMode.WRITEBACK, forceShare)

@@ -51,8 +51,8 @@ final class MapCommand {
         String fileName = options.soleFileName();
         boolean json = options.isJson(output);
         try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image =
-                        Images.open(graph, fileName, Images.options(false, format, CacheMode.WRITEBACK, forceShare))) {
+                BlockBackend image = Images.open(
+                        console, graph, fileName, Images.options(false, format, CacheMode.WRITEBACK, forceShare))) {
             return print(image, json);
         }
     }

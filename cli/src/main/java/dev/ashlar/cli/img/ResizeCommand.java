@@ -57,7 +57,7 @@ final class ResizeCommand {
         long amount = values.size("size", relative ? size.substring(1) : size);
         try (BlockGraph graph = BlockGraph.create();
                 BlockBackend image = Images.open(
-                        graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false))) {
+                        console, graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false))) {
             long current = image.lengthBytes();
             long wanted = !relative ? amount : sign == '+' ? current + amount : current - amount;
             return resize(image, current, wanted);

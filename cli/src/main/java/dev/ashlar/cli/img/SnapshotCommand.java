@@ -12,8 +12,10 @@ import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.snapshot.Snapshots;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** {@code snapshot}: lists, creates, applies and deletes internal snapshots. */
 final class SnapshotCommand {
@@ -48,7 +50,10 @@ final class SnapshotCommand {
         String fileName = options.soleFileName();
         try (BlockGraph graph = BlockGraph.create();
                 BlockBackend image = Images.open(
-                        graph, fileName, Images.options(action != 'l', null, CacheMode.WRITEBACK, forceShare))) {
+                        console,
+                        graph,
+                        fileName,
+                        Images.options(action != 'l', null, CacheMode.WRITEBACK, forceShare))) {
             return act(image);
         }
     }
@@ -91,7 +96,10 @@ final class SnapshotCommand {
 
     private void create(Snapshots snapshots) throws BlockException {
         try {
-            snapshots.create(SnapshotRequest.named(name));
+            Instant now = Instant.now();
+            // An instruction count of 0, not none: what qemu-img records.
+            snapshots.create(
+                    new SnapshotRequest("", name, 0, now.getEpochSecond(), now.getNano(), 0, OptionalLong.of(0)));
         } catch (BlockException e) {
             throw new BlockException(
                     e.kind(), "Could not create snapshot '" + name + "': " + errnoOf(e) + " (" + e.reason() + ")", e);
@@ -106,7 +114,8 @@ final class SnapshotCommand {
             }
             snapshots.apply(found.get());
         } catch (BlockException e) {
-            throw new BlockException(e.kind(), "Could not apply snapshot '" + name + "': " + e.getMessage(), e);
+            String why = e.kind() == Kind.UNSUPPORTED ? "Block driver does not support snapshots" : e.getMessage();
+            throw new BlockException(e.kind(), "Could not apply snapshot '" + name + "': " + why, e);
         }
     }
 

@@ -40,6 +40,9 @@ final class OpenImage implements AutoCloseable {
             newGraph.close();
             return false;
         }
+        if (backend.isFormatGuessed() && !backend.isReadOnly()) {
+            console.warnOfGuessedFormat(name);
+        }
         graph = newGraph;
         fileName = name;
         settings = how;

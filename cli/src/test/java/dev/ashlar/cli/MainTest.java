@@ -1,0 +1,125 @@
+package dev.ashlar.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The program as a whole, without the real programs beside it. */
+class MainTest {
+    @TempDir
+    Path folder;
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    private int run(String program, String... arguments) {
+        out.reset();
+        err.reset();
+        return Main.run(program, arguments, InputStream.nullInputStream(), out, err);
+    }
+
+    private String file(String name) {
+        return folder.resolve(name).toString();
+    }
+
+    @Test
+    void messagesStartWithTheNameTheProgramWasCalledBy() {
+        assertEquals(1, run("ashlar", "info", file("missing")));
+        assertTrue(err.toString(StandardCharsets.UTF_8).startsWith("ashlar: Could not open '"));
+        assertEquals(1, run("/usr/bin/qemu-img", "info", file("missing")));
+        assertTrue(err.toString(StandardCharsets.UTF_8).startsWith("qemu-img: Could not open '"));
+        assertEquals(1, run("qemu-io", file("missing")));
+        assertTrue(err.toString(StandardCharsets.UTF_8).startsWith("qemu-io: can't open device "));
+        assertEquals(1, run("ashlar", "io", file("missing")));
+        assertTrue(err.toString(StandardCharsets.UTF_8).startsWith("ashlar: can't open device "));
+    }
+
+    @Test
+    void helpNamesTheFormats() {
+        assertEquals(0, run("qemu-img", "--help"));
+        String help = out.toString(StandardCharsets.UTF_8);
+        assertTrue(
+                help.lines().anyMatch(line -> line.startsWith("Supported formats:") && line.contains(" qcow2")), help);
+        assertTrue(help.lines().anyMatch(line -> line.startsWith("Supported formats:") && line.contains(" raw")), help);
+        assertEquals(0, run("qemu-img", "info", "-h"));
+        assertEquals(help, out.toString(StandardCharsets.UTF_8));
+        assertEquals(0, run("qemu-io", "--help"));
+        assertTrue(out.toString(StandardCharsets.UTF_8).startsWith("Usage: qemu-io "));
+        assertEquals(0, run("qemu-img", "--version"));
+        assertTrue(out.toString(StandardCharsets.UTF_8).startsWith("qemu-img version "));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "convert -c a b",
+                "convert --salvage a b",
+                "convert --bitmaps a b",
+                "convert -r 1M a b",
+                "info --image-opts driver=raw",
+                "info --object secret,id=x x",
+                "rebase -u -b x y",
+                "commit x",
+                "-T x info x",
+            })
+    void whatIsMissingIsRefusedInOneLine(String line) {
+        assertEquals(1, run("ashlar", line.split(" ")));
+        String said = err.toString(StandardCharsets.UTF_8);
+        assertTrue(said.endsWith(" is not supported by Ashlar yet\n"), said);
+        assertEquals(1, said.lines().count());
+    }
+
+    @Test
+    void aReaderThatWentAwayIsNoError() {
+        OutputStream gone = new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException("Broken pipe");
+            }
+        };
+        int status = Main.run("ashlar", new String[] {"--help"}, InputStream.nullInputStream(), gone, err);
+        assertEquals(0, status);
+        assertEquals("", err.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void namesWithControlCharactersAreShownHarmless() {
+        String name = file("a\u001b[31mb");
+        assertEquals(0, run("ashlar", "create", "-q", "-f", "qcow2", name, "1M"));
+        assertEquals(0, run("ashlar", "snapshot", "-c", "x\u001b]0;y\u0007", name));
+        assertEquals(0, run("ashlar", "info", name));
+        String said = out.toString(StandardCharsets.UTF_8);
+        assertFalse(said.contains("\u001b"), said);
+        assertTrue(said.contains("x\\x1b]0;y\\x07"), said);
+        assertEquals(1, run("ashlar", "info", file("\u001b[31m")));
+        assertFalse(err.toString(StandardCharsets.UTF_8).contains("\u001b"));
+    }
+
+    @Test
+    void tour() throws IOException {
+        assertEquals(0, run("ashlar", "tour", folder.toString()), () -> out.toString(StandardCharsets.UTF_8));
+        String said = out.toString(StandardCharsets.UTF_8);
+        assertTrue(said.contains("Every byte is back."), said);
+        assertTrue(said.contains("Everything was as it should be."), said);
+        assertFalse(said.contains("\u001b"), "no colours where there is no terminal");
+        try (Stream<Path> left = Files.list(folder)) {
+            assertEquals(0, left.count());
+        }
+        assertEquals(1, run("ashlar", "tour", file("missing")));
+        assertEquals(1, err.toString(StandardCharsets.UTF_8).lines().count());
+        assertEquals(1, run("ashlar", "tour", "--nosuch"));
+    }
+}
