@@ -3,9 +3,7 @@ package dev.ashlar.cli.io;
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.spi.VmStateCapable;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 
 /** {@code read} and {@code readv}. */
 final class ReadCommand {
@@ -60,6 +58,7 @@ final class ReadCommand {
         if (vmState) {
             numbers.checkSectors("offset", offset);
             numbers.checkSectors("count", length);
+            throw console.unsupported("VM state ('-b')");
         }
         return read("read failed: ", offset, length, start, compared);
     }
@@ -93,11 +92,7 @@ final class ReadCommand {
         MemorySegment buffer = image.allocate(lengthBytes, UNREAD);
         long begin = System.nanoTime();
         try {
-            if (vmState) {
-                readVmState(offset, buffer);
-            } else {
-                image.backend().read(offset, buffer);
-            }
+            image.backend().read(offset, buffer);
         } catch (BlockException e) {
             console.out().print(failure + e.reason() + "\n");
             return false;
@@ -115,13 +110,5 @@ final class ReadCommand {
             Report.print(console.out(), "read", nanos, offset, lengthBytes, lengthBytes, machine);
         }
         return good;
-    }
-
-    private void readVmState(long position, MemorySegment buffer) throws BlockException {
-        Optional<VmStateCapable> capable = image.backend().root().capability(VmStateCapable.class);
-        if (capable.isEmpty()) {
-            throw new BlockException(BlockException.Kind.UNSUPPORTED, "no VM state");
-        }
-        capable.get().readVmState(position, buffer);
     }
 }

@@ -4,14 +4,12 @@ import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.spi.VmStateCapable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** {@code write}, {@code writev} and {@code discard}. */
@@ -66,6 +64,9 @@ final class WriteCommand {
         if (vmState || compressed) {
             numbers.checkSectors("offset", offset);
             numbers.checkSectors("count", length);
+        }
+        if (vmState) {
+            throw console.unsupported("VM state ('-b')");
         }
         if (compressed) {
             throw console.unsupported("a compressed write ('-c')");
@@ -179,8 +180,6 @@ final class WriteCommand {
         try {
             if (data == null) {
                 image.backend().writeZeroes(offset, lengthBytes, unmap);
-            } else if (vmState) {
-                writeVmState(offset, data);
             } else {
                 image.backend().write(offset, data);
             }
@@ -191,14 +190,6 @@ final class WriteCommand {
         }
         report("wrote", System.nanoTime() - begin, offset, lengthBytes);
         return true;
-    }
-
-    private void writeVmState(long position, MemorySegment data) throws BlockException {
-        Optional<VmStateCapable> capable = image.backend().root().capability(VmStateCapable.class);
-        if (capable.isEmpty()) {
-            throw new BlockException(BlockException.Kind.UNSUPPORTED, "no VM state");
-        }
-        capable.get().writeVmState(position, data);
     }
 
     private void report(String verb, long nanos, long offset, long lengthBytes) {
