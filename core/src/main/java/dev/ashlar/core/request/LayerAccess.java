@@ -135,6 +135,16 @@ public final class LayerAccess implements ChildAccess {
         }
 
         @Override
+        public void claim(long offset, long lengthBytes) throws BlockException {
+            if (child.isReadOnly()) {
+                throw new BlockException(Kind.READ_ONLY, "Block node is read-only");
+            }
+            failStop.check();
+            child.requireOpen();
+            target.claim(offset, lengthBytes);
+        }
+
+        @Override
         public Optional<MappedView> map(long reserveBytes) throws BlockException {
             return target.map(reserveBytes);
         }

@@ -1,6 +1,7 @@
 package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
@@ -14,6 +15,19 @@ public interface MetadataAccess {
 
     /** Writes the buffer; the file grows where needed. Any buffer, any alignment. */
     void write(long offset, MemorySegment source) throws BlockException;
+
+    /**
+     * Writes zeros to space that nothing refers to yet, so that a full disk shows while everything can still be undone. Other than
+     * after a {@link #write} that fails, the image stays usable.
+     */
+    default void claim(long offset, long lengthBytes) throws BlockException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment zeros = arena.allocate(Math.min(lengthBytes, 64 << 10), 4096);
+            for (long done = 0; done < lengthBytes; done += zeros.byteSize()) {
+                write(offset + done, zeros.asSlice(0, Math.min(zeros.byteSize(), lengthBytes - done)));
+            }
+        }
+    }
 
     /**
      * Maps the file read-only.

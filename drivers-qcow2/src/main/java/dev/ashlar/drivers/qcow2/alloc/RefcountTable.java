@@ -71,7 +71,7 @@ public final class RefcountTable {
         return (long) table.length << geometry.refcountBlockBits();
     }
 
-    boolean hasBlock(int index) {
+    public boolean hasBlock(int index) {
         return table[index] != 0;
     }
 
@@ -91,11 +91,13 @@ public final class RefcountTable {
         if (buffer != null) {
             return RefcountWidth.get(buffer.data(), 0, geometry.refcountOrder(), within);
         }
-        return RefcountWidth.get(view((int) index), 0, geometry.refcountOrder(), within);
+        int order = geometry.refcountOrder();
+        long word = file.store().u64(checkedBlock((int) index) + RefcountWidth.wordByte(order, within));
+        return RefcountWidth.fromWord(word, order, within);
     }
 
     /** The block as it is now, read-only. */
-    MemorySegment view(int index) throws BlockException {
+    public MemorySegment view(int index) throws BlockException {
         TableBuffer buffer = buffers[index];
         return buffer != null ? buffer.data() : file.store().view(checkedBlock(index), geometry.clusterBytes());
     }

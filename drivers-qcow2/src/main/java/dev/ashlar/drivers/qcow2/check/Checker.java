@@ -8,6 +8,7 @@ import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.RefcountWidth;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -105,22 +106,36 @@ public final class Checker {
     /** @return the highest cluster in use */
     private long compareCounts(ReferenceCounts references) {
         long highest = 0;
-        long covered = (long) refcounts.tableEntries() << geometry.refcountBlockBits();
-        long clusters = Math.max(references.clusters(), covered);
-        for (long cluster = 0; cluster < clusters; cluster++) {
-            if (cluster >= references.clusters() && !refcounts.hasBlockFor(cluster)) {
-                // a part of the file without a block, and behind its end: nothing there
-                cluster |= geometry.refcountBlockEntries() - 1L;
-                continue;
-            }
-            long count;
+        int perBlock = geometry.refcountBlockEntries();
+        long blocks = Math.max(refcounts.tableEntries(), (references.clusters() + perBlock - 1L) / perBlock);
+        for (long block = 0; block < blocks; block++) {
+            highest = Math.max(highest, compareBlock(references, block));
+        }
+        return highest;
+    }
+
+    private long compareBlock(ReferenceCounts references, long block) {
+        long first = block << geometry.refcountBlockBits();
+        boolean present = block < refcounts.tableEntries() && refcounts.hasBlock((int) block);
+        if (!present && first >= references.clusters()) {
+            return 0;
+        }
+        MemorySegment counts = null;
+        if (present) {
             try {
-                count = refcounts.get(cluster);
+                counts = refcounts.view((int) block);
             } catch (BlockException e) {
-                findings.checkError("Can't get refcount for cluster " + cluster + ": " + e.getMessage());
-                cluster |= geometry.refcountBlockEntries() - 1L;
-                continue;
+                findings.checkError("Can't get refcounts from cluster " + first + " on: " + e.getMessage());
+                return 0;
             }
+        }
+        long highest = 0;
+        int entries = present
+                ? geometry.refcountBlockEntries()
+                : (int) Math.min(geometry.refcountBlockEntries(), references.clusters() - first);
+        for (int i = 0; i < entries; i++) {
+            long cluster = first + i;
+            long count = counts == null ? 0 : RefcountWidth.get(counts, 0, geometry.refcountOrder(), i);
             int found = references.get(cluster);
             if (count > 0 || found > 0) {
                 highest = cluster;

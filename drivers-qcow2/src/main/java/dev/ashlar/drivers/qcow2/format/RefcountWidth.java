@@ -25,6 +25,32 @@ public final class RefcountWidth {
         };
     }
 
+    /**
+     * As {@link #get}, from the eight aligned bytes of the block in which the refcount lies.
+     *
+     * @param word big-endian, at byte {@link #wordByte} of the block
+     */
+    public static long fromWord(long word, int order, int index) {
+        if (order == 6) {
+            return word;
+        }
+        int bits = 1 << order;
+        int inWord = index & ((64 >>> order) - 1);
+        int shift;
+        if (order >= 3) {
+            shift = 64 - bits * (inWord + 1);
+        } else {
+            int perByte = 8 >>> order;
+            shift = 56 - 8 * (inWord / perByte) + bits * (inWord & (perByte - 1));
+        }
+        return (word >>> shift) & ((1L << bits) - 1);
+    }
+
+    /** First of the eight aligned bytes of a block in which a refcount lies. */
+    public static int wordByte(int order, int index) {
+        return firstByte(order, index) & -8;
+    }
+
     /** @param value must fit the width */
     public static void set(MemorySegment block, int order, int index, long value) {
         switch (order) {

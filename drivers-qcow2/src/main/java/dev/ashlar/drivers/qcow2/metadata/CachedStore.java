@@ -91,11 +91,20 @@ public final class CachedStore implements MetadataStore {
     public void write(long hostOffset, MemorySegment source) throws BlockException {
         lock.lock();
         try {
-            long first = hostOffset & -CHUNK_BYTES;
-            for (long at = first; at < hostOffset + source.byteSize(); at += CHUNK_BYTES) {
+            forget(hostOffset, source.byteSize());
+            access.write(hostOffset, source);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void forget(long hostOffset, long lengthBytes) {
+        lock.lock();
+        try {
+            for (long at = hostOffset & -CHUNK_BYTES; at < hostOffset + lengthBytes; at += CHUNK_BYTES) {
                 chunks.remove(at);
             }
-            access.write(hostOffset, source);
         } finally {
             lock.unlock();
         }

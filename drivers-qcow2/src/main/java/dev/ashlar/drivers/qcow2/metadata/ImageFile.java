@@ -4,7 +4,6 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -13,8 +12,6 @@ import org.jspecify.annotations.Nullable;
  * is opened again (rule R9): every later write and flush reports that first failure.
  */
 public final class ImageFile implements AutoCloseable {
-    private static final int ZEROS_BYTES = 64 << 10;
-
     private final ChildAccess child;
     private final ChildAccess dataChild;
     private final MetadataStore store;
@@ -100,12 +97,8 @@ public final class ImageFile implements AutoCloseable {
      */
     public void claim(long hostOffset, long lengthBytes) throws BlockException {
         requireHealthy();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment zeros = arena.allocate(Math.min(lengthBytes, ZEROS_BYTES), 4096);
-            for (long done = 0; done < lengthBytes; done += ZEROS_BYTES) {
-                store.write(hostOffset + done, zeros.asSlice(0, Math.min(lengthBytes - done, ZEROS_BYTES)));
-            }
-        }
+        child.metadata().claim(hostOffset, lengthBytes);
+        store.forget(hostOffset, lengthBytes);
     }
 
     /** Gives host space of clusters nobody refers to back; failures do not matter. */

@@ -118,6 +118,10 @@ public final class MappedStore implements MetadataStore {
                 Kind.IO, "Metadata at offset 0x" + Long.toHexString(hostOffset) + " can't be read", cause);
     }
 
+    /** Nothing: the mapping shows what is written. */
+    @Override
+    public void forget(long hostOffset, long lengthBytes) {}
+
     @Override
     public void close() {
         view.close();

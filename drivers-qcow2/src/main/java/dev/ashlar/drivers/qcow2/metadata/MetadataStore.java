@@ -30,6 +30,9 @@ public sealed interface MetadataStore extends AutoCloseable permits MappedStore,
     /** Writes table bytes. Durable after the next flush of the file. */
     void write(long hostOffset, MemorySegment source) throws BlockException;
 
+    /** The range was written behind the store's back. */
+    void forget(long hostOffset, long lengthBytes);
+
     @Override
     void close();
 }
