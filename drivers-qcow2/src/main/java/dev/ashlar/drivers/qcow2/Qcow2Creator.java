@@ -51,7 +51,12 @@ final class Qcow2Creator {
 
     /** @param file an empty file */
     static void create(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
-        new Qcow2Creator(file, options).write();
+        Qcow2Creator creator = new Qcow2Creator(file, options);
+        try {
+            creator.write();
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not write qcow2 header: " + e.reason(), e);
+        }
     }
 
     private long totalClusters() {

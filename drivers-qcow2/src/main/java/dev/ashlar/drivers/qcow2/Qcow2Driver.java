@@ -97,7 +97,7 @@ public final class Qcow2Driver implements BlockDriver {
                 MemorySegment head = Arena.ofAuto().allocate(Math.min(lengthBytes, 1L << clusterBits));
                 child.metadata().read(0, head);
                 if (head.byteSize() < Qcow2Header.SECTOR_BYTES) {
-                    throw new BlockException(Kind.CORRUPT, "Image is shorter than its header sector");
+                    throw new BlockException(Kind.CORRUPT, "qcow2 header too short");
                 }
                 return head;
             }

@@ -62,7 +62,7 @@ public final class Checker {
             walkSnapshots(references);
             new BitmapWalk(file, references, findings).walk(header);
             walkRefcountStructure(references);
-            long highest = compareCounts(references);
+            long highest = compareAndRepair(references);
             writeCounts();
             checkCopiedFlags();
             clearMarks();
@@ -103,18 +103,32 @@ public final class Checker {
         }
     }
 
-    /** @return the highest cluster in use */
-    private long compareCounts(ReferenceCounts references) {
-        long highest = 0;
-        int perBlock = geometry.refcountBlockEntries();
-        long blocks = Math.max(refcounts.tableEntries(), (references.clusters() + perBlock - 1L) / perBlock);
-        for (long block = 0; block < blocks; block++) {
-            highest = Math.max(highest, compareBlock(references, block));
+    /** First everything is found and told, then it is repaired. */
+    private long compareAndRepair(ReferenceCounts references) {
+        long corruptionsBefore = findings.corruptions;
+        long leaksBefore = findings.leaks;
+        long errorsBefore = findings.checkErrors;
+        long highest = compareCounts(references, false);
+        boolean found = findings.corruptions > corruptionsBefore || findings.leaks > leaksBefore;
+        if (repair != Repair.NONE && found) {
+            findings.recount(corruptionsBefore, leaksBefore, errorsBefore);
+            compareCounts(references, true);
         }
         return highest;
     }
 
-    private long compareBlock(ReferenceCounts references, long block) {
+    /** @return the highest cluster in use */
+    private long compareCounts(ReferenceCounts references, boolean repairing) {
+        long highest = 0;
+        int perBlock = geometry.refcountBlockEntries();
+        long blocks = Math.max(refcounts.tableEntries(), (references.clusters() + perBlock - 1L) / perBlock);
+        for (long block = 0; block < blocks; block++) {
+            highest = Math.max(highest, compareBlock(references, block, repairing));
+        }
+        return highest;
+    }
+
+    private long compareBlock(ReferenceCounts references, long block, boolean repairing) {
         long first = block << geometry.refcountBlockBits();
         boolean present = block < refcounts.tableEntries() && refcounts.hasBlock((int) block);
         if (!present && first >= references.clusters()) {
@@ -141,15 +155,15 @@ public final class Checker {
                 highest = cluster;
             }
             if (count != found) {
-                compareOne(cluster, count, found);
+                compareOne(cluster, count, found, repairing);
             }
         }
         return highest;
     }
 
-    private void compareOne(long cluster, long count, int found) {
+    private void compareOne(long cluster, long count, int found, boolean repairing) {
         boolean leak = count > found;
-        boolean fix = leak ? repair != Repair.NONE : repair == Repair.ALL;
+        boolean fix = repairing && (leak || repair == Repair.ALL);
         String detail = " cluster " + cluster + " refcount=" + count + " reference=" + found;
         if (fix && refcounts.hasBlockFor(cluster) && found <= geometry.maxRefcount()) {
             findings.say("Repairing" + detail);

@@ -31,6 +31,13 @@ final class Findings {
         consumer.accept(line);
     }
 
+    /** What was found is looked at again, this time to be repaired. */
+    void recount(long corruptionsBefore, long leaksBefore, long checkErrorsBefore) {
+        corruptions = corruptionsBefore;
+        leaks = leaksBefore;
+        checkErrors = checkErrorsBefore;
+    }
+
     void corruption(String line) {
         corruptions++;
         say(line);
