@@ -386,6 +386,22 @@ abstract class IoEngineContract {
     }
 
     @Test
+    void aClosedEngineHoldsOnToNoLock() throws Exception {
+        MemorySegment buffer = buffer(512);
+        for (int round = 0; round < 200; round++) {
+            LinuxFile file = openFile();
+            assertEquals(0, OfdLocks.of(file).tryLock(LockType.WRITE, 0, 1), "round " + round);
+            try (IoEngine engine = open(4)) {
+                engine.register(file);
+                engine.prepareWrite(file, 0, buffer, round);
+                engine.submit();
+            }
+            file.close();
+        }
+        assertEquals(512, Files.size(scratch.file("image")));
+    }
+
+    @Test
     void agreesWithAByteArrayOverManyRandomOperations() throws Exception {
         long seed = Long.getLong("ashlar.seed", System.nanoTime());
         System.out.println(getClass().getSimpleName() + ": -Dashlar.seed=" + seed);
