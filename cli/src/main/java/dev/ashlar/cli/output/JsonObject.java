@@ -73,8 +73,8 @@ public final class JsonObject {
         return text.toString();
     }
 
+    @SuppressWarnings("IfChainToSwitch") // The bootstrap of a pattern switch costs start time.
     private static void write(StringBuilder text, Object value, int level) {
-        // No pattern switch here: its bootstrap costs start time.
         if (value instanceof Map<?, ?> map) {
             write(text, of(map), level);
         } else if (value instanceof JsonObject object) {
