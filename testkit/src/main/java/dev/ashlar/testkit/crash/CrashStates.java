@@ -30,6 +30,9 @@ public final class CrashStates {
     private record Pending(int id, DiskOperation operation, boolean ended) {}
 
     private final SparseBytes durable;
+    /** As if there were no crash. */
+    private final SparseBytes latest;
+
     private final Random random;
     private final StateVisitor visitor;
     private final List<Pending> pending = new ArrayList<>();
@@ -43,6 +46,7 @@ public final class CrashStates {
 
     private CrashStates(SparseBytes initialImage, long seed, StateVisitor visitor) {
         this.durable = initialImage.fork();
+        this.latest = initialImage.fork();
         this.random = new Random(seed);
         this.visitor = visitor;
     }
@@ -57,10 +61,25 @@ public final class CrashStates {
      */
     public static long forEachState(WriteLog log, SparseBytes initialImage, long seed, int budget, StateVisitor visitor)
             throws Exception {
+        return forEachStateFrom(0, log, initialImage, seed, budget, visitor);
+    }
+
+    /**
+     * As {@link #forEachState}, for crashes at or after a point only.
+     *
+     * @param firstPosition number of events that have happened by then
+     */
+    public static long forEachStateFrom(
+            int firstPosition, WriteLog log, SparseBytes initialImage, long seed, int budget, StateVisitor visitor)
+            throws Exception {
         List<Event> events = log.events();
         CrashStates states = new CrashStates(initialImage, seed, visitor);
-        double points = 1 + events.stream().filter(CrashStates::isPoint).count();
-        states.walk(events, budget / points);
+        double points = 1
+                + events.stream()
+                        .skip(firstPosition)
+                        .filter(CrashStates::isPoint)
+                        .count();
+        states.walk(events, firstPosition, budget / points);
         return states.visited;
     }
 
@@ -68,12 +87,14 @@ public final class CrashStates {
         return switch (event) {
             case Event.Started started -> !(started.operation() instanceof DiskOperation.Flush);
             case Event.Ended ended -> false;
-            case Event.Mark mark -> true;
+            case Event.Mark mark -> mark.promises();
         };
     }
 
-    private void walk(List<Event> events, double share) throws Exception {
-        showPoint(0, false, share);
+    private void walk(List<Event> events, int firstPosition, double share) throws Exception {
+        if (firstPosition == 0) {
+            showPoint(0, false, share);
+        }
         for (int i = 0; i < events.size(); i++) {
             Event event = events.get(i);
             switch (event) {
@@ -81,7 +102,7 @@ public final class CrashStates {
                 case Event.Ended ended -> end(ended);
                 case Event.Mark mark -> marks.add(mark.value());
             }
-            if (isPoint(event)) {
+            if (isPoint(event) && i >= firstPosition) {
                 showPoint(i + 1, event instanceof Event.Started, share);
             }
         }
@@ -96,8 +117,26 @@ public final class CrashStates {
                     .forEach(each -> covered.add(each.id()));
             coveredByFlush.put(started.id(), covered);
         } else {
-            pending.add(new Pending(started.id(), started.operation(), false));
+            started.operation().apply(latest);
+            pending.add(new Pending(started.id(), wholeSectors(started.operation()), false));
         }
+    }
+
+    /** A disk knows sectors only: who writes a part of one writes the rest of it as it was at that time. */
+    private DiskOperation wholeSectors(DiskOperation operation) {
+        if (!(operation instanceof DiskOperation.Ranged ranged)) {
+            return operation;
+        }
+        int sector = DiskOperation.SECTOR_BYTES;
+        long end = ranged.offset() + ranged.lengthBytes();
+        long wholeStart = ranged.offset() / sector * sector;
+        long wholeEnd = Math.min(Math.ceilDiv(end, sector) * sector, Math.max(end, latest.lengthBytes()));
+        if (wholeStart == ranged.offset() && wholeEnd == end) {
+            return operation;
+        }
+        byte[] content = latest.read(wholeStart, Math.toIntExact(wholeEnd - wholeStart));
+        return new DiskOperation.Write(
+                wholeStart, content, ranged instanceof DiskOperation.Write write && write.metadata());
     }
 
     private void end(Event.Ended ended) {

@@ -14,8 +14,12 @@ public final class WriteLog {
         /** The disk answered. @param succeeded false when it reported an error */
         record Ended(int id, boolean succeeded) implements Event {}
 
-        /** The test noted something, for instance that a guest's flush was acknowledged. */
-        record Mark(Object value) implements Event {}
+        /**
+         * The test noted something, for instance that a guest's flush was acknowledged.
+         *
+         * @param promises whether a crash here must be tried because more is promised than before
+         */
+        record Mark(Object value, boolean promises) implements Event {}
     }
 
     private final List<Event> events = new ArrayList<>();
@@ -34,8 +38,14 @@ public final class WriteLog {
         events.add(new Event.Ended(id, succeeded));
     }
 
+    /** Notes that from here on more is promised: crashes at this point are tried. */
     public synchronized void mark(Object value) {
-        events.add(new Event.Mark(Objects.requireNonNull(value, "value")));
+        events.add(new Event.Mark(Objects.requireNonNull(value, "value"), true));
+    }
+
+    /** Notes something that takes no promise back but may make one weaker: no crash of its own is tried. */
+    public synchronized void note(Object value) {
+        events.add(new Event.Mark(Objects.requireNonNull(value, "value"), false));
     }
 
     /** Number of events so far. */

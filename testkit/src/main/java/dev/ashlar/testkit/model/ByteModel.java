@@ -57,6 +57,11 @@ public final class ByteModel {
         disk.setLengthBytes(lengthBytes);
     }
 
+    /** Puts other content in place of the disk's. */
+    public void replaceDisk(SparseBytes content) {
+        disk = content.fork();
+    }
+
     public void createSnapshot(String name) {
         if (snapshots.putIfAbsent(name, disk.fork()) != null) {
             throw new IllegalArgumentException("snapshot " + name + " exists");

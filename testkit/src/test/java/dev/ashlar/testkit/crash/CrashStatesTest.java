@@ -113,6 +113,20 @@ class CrashStatesTest {
     }
 
     @Test
+    void writesToPartsOfASectorCarryTheRestWithThem() throws Exception {
+        disk.write(0, MemorySegment.ofArray(new byte[] {1, 1}));
+        disk.write(1, MemorySegment.ofArray(new byte[] {2, 2}));
+        Set<String> seen = new HashSet<>();
+        CrashStates.forEachState(
+                log,
+                new SparseBytes(SECTOR),
+                1,
+                100,
+                state -> seen.add(Arrays.toString(state.image().read(0, 3))));
+        assertEquals(Set.of("[0, 0, 0]", "[1, 1, 0]", "[1, 2, 2]"), seen);
+    }
+
+    @Test
     void flushMakesCertain() throws Exception {
         write(0, 1, 1);
         disk.flush();

@@ -1,0 +1,118 @@
+package dev.ashlar.drivers.qcow2;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.crash.CrashStates;
+import dev.ashlar.testkit.crash.WriteLog;
+import dev.ashlar.testkit.model.ByteModel;
+import dev.ashlar.testkit.protocol.MemoryFile;
+import dev.ashlar.testkit.protocol.RecordingProtocol;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A power cut at any point of random work costs at worst leaked clusters: every state that the disk may be in is opened, compared, repaired and used. Rounds by the property {@code
+ * ashlar.crash.rounds}, the first seed by {@code ashlar.crash.seed}, states of each round by {@code ashlar.crash.states}.
+ */
+class CrashReplayTest {
+    private static final int ROUNDS = Integer.getInteger("ashlar.crash.rounds", 4);
+    private static final long FIRST_SEED = Long.getLong("ashlar.crash.seed", System.nanoTime() & 0xffff_ffffL);
+    private static final int STATES = Integer.getInteger("ashlar.crash.states", 200);
+
+    private record Shape(int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations) {}
+
+    @Test
+    void smallClusters() throws Exception {
+        rounds(new Shape(512, 16, 160, 0, 14));
+    }
+
+    @Test
+    void firstLevelTableGrows() throws Exception {
+        // 64 entries of 32 KiB each fill the first cluster of the L1 table
+        rounds(new Shape(512, 16, 4080, 0, 14));
+    }
+
+    @Test
+    void refcountBlocksAndTableGrow() throws Exception {
+        // 64 blocks that count 64 clusters of 512 bytes each fill the first cluster of the refcount table
+        rounds(new Shape(512, 64, 4090, (2 << 20) - (12 << 10), 16));
+    }
+
+    @Test
+    void pageClusters() throws Exception {
+        rounds(new Shape(4096, 16, 100, 0, 12));
+    }
+
+    private static void rounds(Shape shape) throws Exception {
+        for (int i = 0; i < ROUNDS; i++) {
+            long seed = FIRST_SEED + i;
+            try {
+                round(shape, seed);
+            } catch (Exception | AssertionError e) {
+                throw new AssertionError(shape + ", -Dashlar.crash.seed=" + seed + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private static void round(Shape shape, long seed) throws Exception {
+        Random random = new Random(seed);
+        MemoryFile file = MemoryFile.empty("disk");
+        long size = (long) shape.clusters() * shape.clusterBytes() - 512;
+        ImageMachine.create(
+                file,
+                size,
+                Map.of(
+                        "cluster_size",
+                        Integer.toString(shape.clusterBytes()),
+                        "refcount_bits",
+                        Integer.toString(shape.refcountBits())));
+        ByteModel model = prepare(file, size, shape, random);
+
+        SparseBytes initial = file.snapshot();
+        WriteLog log = new WriteLog();
+        ImageMachine machine = new ImageMachine(
+                file,
+                protocol -> new RecordingProtocol(protocol, log),
+                log,
+                model,
+                size * 2,
+                random.nextBoolean(),
+                "t");
+        List<Operation> operations = new ArrayList<>();
+        for (int i = 0; i < shape.operations(); i++) {
+            Operation operation = Operation.random(random);
+            operations.add(operation);
+            machine.run(operation);
+        }
+        machine.requireEqual();
+        machine.reopen();
+        machine.requireEqual();
+        machine.requireClean();
+
+        CrashInspection inspection = new CrashInspection(log, operations, seed);
+        long visited = CrashStates.forEachState(log, initial, seed, STATES, inspection::inspect);
+        assertTrue(visited > 0);
+    }
+
+    /** Work that is not recorded, so that there is something to lose; at the end everything is closed. */
+    private static ByteModel prepare(MemoryFile file, long size, Shape shape, Random random) throws Exception {
+        ImageMachine machine =
+                new ImageMachine(file, UnaryOperator.identity(), new WriteLog(), new ByteModel(size), size, false);
+        int steps = random.nextInt(20);
+        for (int i = 0; i < steps; i++) {
+            machine.run(Operation.random(random));
+        }
+        while (file.lengthBytes() < shape.fillHostBytes()) {
+            machine.run(new Operation(Operation.Kind.WRITE_CLUSTERS, random.nextInt(Operation.PLACES), 4));
+            machine.flush();
+        }
+        ByteModel model = machine.model().fork();
+        machine.close();
+        return model;
+    }
+}

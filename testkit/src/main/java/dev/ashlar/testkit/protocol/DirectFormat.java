@@ -1,0 +1,312 @@
+package dev.ashlar.testkit.protocol;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.ChildRole;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.CheckReport;
+import dev.ashlar.core.spi.Checkable;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.CreateRequest;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.OpenRequest;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.ProtocolInstance;
+import dev.ashlar.core.spi.Resizable;
+import dev.ashlar.core.spi.SnapshotCapable;
+import dev.ashlar.core.spi.WritePlan;
+import dev.ashlar.testkit.SparseBytes;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+
+/**
+ * A format driver used without a graph: does by hand, one request after the other, what core does for it, so that its tests depend on
+ * nothing but the driver interface. For one thread.
+ */
+public final class DirectFormat implements AutoCloseable {
+    private final FormatInstance format;
+    private final ProtocolInstance protocol;
+    private final SparseBytes backing;
+
+    private DirectFormat(FormatInstance format, ProtocolInstance protocol, SparseBytes backing) {
+        this.format = format;
+        this.protocol = protocol;
+        this.backing = backing;
+    }
+
+    /** Makes the content of an empty protocol an image. The protocol stays open. */
+    public static void create(BlockDriver driver, ProtocolInstance protocol, Map<String, String> options)
+            throws BlockException {
+        ChildAccess child = new DirectChild("file", protocol);
+        driver.create(new CreateRequest() {
+            @Override
+            public Map<String, String> options() {
+                return options;
+            }
+
+            @Override
+            public ChildAccess file() {
+                return child;
+            }
+        });
+    }
+
+    /** Opens an image without a backing file. If that fails the protocol is closed. */
+    public static DirectFormat open(BlockDriver driver, ProtocolInstance protocol, OpenRequest.Flag... flags)
+            throws BlockException {
+        return open(driver, protocol, new SparseBytes(), flags);
+    }
+
+    /** @param backing what unallocated ranges show */
+    public static DirectFormat open(
+            BlockDriver driver, ProtocolInstance protocol, SparseBytes backing, OpenRequest.Flag... flags)
+            throws BlockException {
+        try {
+            FormatInstance format =
+                    (FormatInstance) driver.open(new Request(new DirectChild("file", protocol), Set.of(flags)));
+            return new DirectFormat(format, protocol, backing);
+        } catch (BlockException | RuntimeException | Error e) {
+            protocol.close();
+            throw e;
+        }
+    }
+
+    private record Request(ChildAccess file, Set<Flag> flags) implements OpenRequest {
+        @Override
+        public String nodeName() {
+            return "image";
+        }
+
+        @Override
+        public Map<String, String> options() {
+            return Map.of();
+        }
+
+        @Override
+        public boolean has(Flag flag) {
+            return flags.contains(flag);
+        }
+
+        @Override
+        public ChildAccess openReference(String childName, Set<ChildRole> roles, ImageReference reference)
+                throws BlockException {
+            throw new BlockException(Kind.PERMISSION, "references are not opened here");
+        }
+    }
+
+    public FormatInstance format() {
+        return format;
+    }
+
+    public long lengthBytes() throws BlockException {
+        return format.lengthBytes();
+    }
+
+    /** Content of a range; behind the end an exception. */
+    public byte[] read(long offset, int lengthBytes) throws BlockException {
+        return read(format, offset, lengthBytes);
+    }
+
+    private byte[] read(FormatInstance source, long offset, int lengthBytes) throws BlockException {
+        byte[] result = new byte[lengthBytes];
+        int done = 0;
+        while (done < lengthBytes) {
+            Mapping mapping = source.map(offset + done, lengthBytes - done);
+            int count = Math.toIntExact(mapping.lengthBytes());
+            MemorySegment part = MemorySegment.ofArray(result).asSlice(done, count);
+            switch (mapping) {
+                case Mapping.Data data -> data.child().read(data.hostOffset(), part);
+                case Mapping.Zero zero -> {}
+                case Mapping.Backing unallocated -> backing.read(offset + done, part);
+                case Mapping.Encoded encoded -> source.decode(encoded, offset + done, part);
+                case Mapping.EndOfImage end ->
+                    throw new BlockException(Kind.OUT_OF_BOUNDS, "read behind the end at " + (offset + done));
+            }
+            requireHit(source, mapping, offset + done);
+            done += count;
+        }
+        return result;
+    }
+
+    /** The hit path may decline, but not contradict. */
+    private static void requireHit(FormatInstance source, Mapping mapping, long offset) {
+        long direct = source.mapDirect(offset, mapping.lengthBytes());
+        if (direct >= 0 && !(mapping instanceof Mapping.Data data && data.hostOffset() == direct)) {
+            throw new IllegalStateException("mapDirect answers " + direct + " at " + offset + ", map " + mapping);
+        }
+    }
+
+    /** All of the disk. */
+    public SparseBytes content() throws BlockException {
+        return content(format);
+    }
+
+    /** All of a snapshot. */
+    public SparseBytes content(SnapshotInfo snapshot) throws BlockException {
+        FormatInstance view = snapshots().openSnapshot(snapshot);
+        try {
+            return content(view);
+        } finally {
+            view.close();
+        }
+    }
+
+    private SparseBytes content(FormatInstance source) throws BlockException {
+        SparseBytes result = new SparseBytes(source.lengthBytes());
+        int step = 1 << 16;
+        for (long offset = 0; offset < result.lengthBytes(); offset += step) {
+            byte[] piece = read(source, offset, (int) Math.min(step, result.lengthBytes() - offset));
+            if (!isZero(piece)) {
+                result.write(offset, piece, 0, piece.length);
+            }
+        }
+        return result;
+    }
+
+    private static boolean isZero(byte[] bytes) {
+        for (byte each : bytes) {
+            if (each != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Writes and links. */
+    public void write(long offset, byte[] content) throws BlockException {
+        int done = 0;
+        while (done < content.length) {
+            StartedWrite part = start(offset + done, content, done);
+            done += part.count();
+            part.finish();
+        }
+    }
+
+    /**
+     * Plans a write of the front of a range and writes its data, but does not link it yet, so that other operations can come in
+     * between, as with concurrent requests.
+     */
+    public StartedWrite start(long offset, byte[] content, int from) throws BlockException {
+        WritePlan plan = format.planWrite(offset, content.length - from);
+        try {
+            int count = Math.toIntExact(plan.lengthBytes());
+            int before = Math.toIntExact(plan.copyBeforeBytes());
+            int after = Math.toIntExact(plan.copyAfterBytes());
+            byte[] whole = new byte[before + count + after];
+            if (before > 0) {
+                System.arraycopy(readPadded(offset - before, before), 0, whole, 0, before);
+            }
+            System.arraycopy(content, from, whole, before, count);
+            if (after > 0) {
+                System.arraycopy(readPadded(offset + count, after), 0, whole, before + count, after);
+            }
+            plan.child().write(plan.hostOffset() - before, MemorySegment.ofArray(whole));
+            return new StartedWrite(plan, count);
+        } catch (BlockException | RuntimeException e) {
+            plan.abort();
+            throw e;
+        }
+    }
+
+    /** A write that is on the disk but not linked. @param count guest bytes covered */
+    public record StartedWrite(WritePlan plan, int count) {
+        public void finish() throws BlockException {
+            plan.commit();
+        }
+    }
+
+    /** The last cluster may reach behind the end of the disk. */
+    private byte[] readPadded(long offset, int lengthBytes) throws BlockException {
+        int inside = Math.clamp(format.lengthBytes() - offset, 0, lengthBytes);
+        return java.util.Arrays.copyOf(inside == 0 ? new byte[0] : read(offset, inside), lengthBytes);
+    }
+
+    /** Zeros the whole range: by the format where it can, else by writing. */
+    public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        long unit = format.allocationUnitBytes();
+        long end = offset + lengthBytes;
+        long start = Math.min(Math.ceilDiv(offset, unit) * unit, end);
+        long stop = end == format.lengthBytes() ? end : Math.max(start, end / unit * unit);
+        write(offset, new byte[(int) (start - offset)]);
+        while (start < stop) {
+            long done = format.writeZeroes(start, stop - start, mayUnmap);
+            if (done == 0) {
+                write(start, new byte[(int) (stop - start)]);
+                done = stop - start;
+            }
+            start += done;
+        }
+        write(stop, new byte[(int) (end - stop)]);
+    }
+
+    /** Discards the whole allocation units of a range. @return their first byte and the byte behind them */
+    public long[] discard(long offset, long lengthBytes) throws BlockException {
+        long unit = format.allocationUnitBytes();
+        long end = offset + lengthBytes;
+        long start = Math.ceilDiv(offset, unit) * unit;
+        long stop = end == format.lengthBytes() ? end : end / unit * unit;
+        if (stop <= start) {
+            return new long[] {start, start};
+        }
+        format.discard(start, stop - start);
+        return new long[] {start, stop};
+    }
+
+    public void flush() throws BlockException {
+        format.flush();
+    }
+
+    public void resize(long lengthBytes) throws BlockException {
+        capability(Resizable.class).resize(lengthBytes, Preallocation.OFF);
+    }
+
+    public CheckReport check(Checkable.Repair repair) throws BlockException {
+        return capability(Checkable.class).check(repair, finding -> {});
+    }
+
+    public SnapshotCapable snapshots() {
+        return capability(SnapshotCapable.class);
+    }
+
+    /** First snapshot of a name. */
+    public SnapshotInfo snapshot(String name) throws BlockException {
+        List<SnapshotInfo> all = snapshots().snapshots();
+        return all.stream()
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new BlockException(Kind.NOT_FOUND, "no snapshot " + name + " in " + all));
+    }
+
+    public void createSnapshot(String name) throws BlockException {
+        snapshots().createSnapshot(SnapshotRequest.named(name));
+    }
+
+    public void applySnapshot(String name) throws BlockException {
+        snapshots().applySnapshot(snapshot(name));
+    }
+
+    public void deleteSnapshot(String name) throws BlockException {
+        snapshots().deleteSnapshot(snapshot(name));
+    }
+
+    private <T> T capability(Class<T> type) {
+        return Objects.requireNonNull(format.capability(type).orElse(null), () -> "not " + type.getSimpleName());
+    }
+
+    /** Closes the format, then the protocol, whatever the format says. */
+    @Override
+    public void close() throws BlockException {
+        try {
+            format.close();
+        } finally {
+            protocol.close();
+        }
+    }
+}
