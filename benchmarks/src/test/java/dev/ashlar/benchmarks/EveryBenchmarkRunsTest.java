@@ -2,6 +2,7 @@ package dev.ashlar.benchmarks;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
 import java.util.Map;
@@ -51,7 +52,12 @@ class EveryBenchmarkRunsTest {
 
     @ParameterizedTest
     @MethodSource("benchmarks")
-    void runs(String benchmark) throws RunnerException {
+    void runs(String benchmark) throws RunnerException, ReflectiveOperationException {
+        Class<?> type = Class.forName(benchmark.substring(0, benchmark.lastIndexOf('.')));
+        if (type.isAnnotationPresent(NeedsQemuImg.class)) {
+            assumeTrue(
+                    MappedImages.canBeMade(), "qemu-img, which makes the images of this benchmark, is not installed");
+        }
         var options = new OptionsBuilder()
                 .include("^" + Pattern.quote(benchmark) + "$")
                 .forks(0)
