@@ -137,6 +137,18 @@ public final class BlockBackend implements AutoCloseable {
         });
     }
 
+    /**
+     * Opens a submission and completion queue.
+     *
+     * @param depth most requests under way at a time, 1 to {@link BlockQueue#MAX_DEPTH}
+     */
+    public BlockQueue openQueue(int depth) throws BlockException {
+        checkOpen();
+        BlockQueue queue = BlockQueue.open(this, depth);
+        openQueues.incrementAndGet();
+        return queue;
+    }
+
     /** The internal snapshots of the topmost node. */
     public Snapshots snapshots() {
         return Snapshots.of(root());

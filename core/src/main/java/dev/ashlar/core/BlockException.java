@@ -16,40 +16,47 @@ public class BlockException extends IOException {
     /** What went wrong, as a program needs to tell it apart. The text is what C libraries print for the errno value. */
     public enum Kind {
         /** The medium or the transport failed (EIO). */
-        IO("Input/output error"),
+        IO("Input/output error", 5),
         /** No space left on the medium (ENOSPC). */
-        NO_SPACE("No space left on device"),
+        NO_SPACE("No space left on device", 28),
         /** The file would grow beyond a limit (EFBIG). */
-        TOO_LARGE("File too large"),
+        TOO_LARGE("File too large", 27),
         /** The image contradicts its format (EINVAL or EIO while opening). */
-        CORRUPT("Invalid argument"),
+        CORRUPT("Invalid argument", 22),
         /** A field, option or request has a value that can't be used (EINVAL). */
-        INVALID("Invalid argument"),
+        INVALID("Invalid argument", 22),
         /** The format, driver or host lacks what was asked for (ENOTSUP). */
-        UNSUPPORTED("Operation not supported"),
+        UNSUPPORTED("Operation not supported", 95),
         /** A request reaches beyond the end of the node (EIO, as QEMU reports it). */
-        OUT_OF_BOUNDS("Input/output error"),
+        OUT_OF_BOUNDS("Input/output error", 5),
         /** The host denies access (EACCES, EPERM). */
-        PERMISSION("Permission denied"),
+        PERMISSION("Permission denied", 1),
         /** The node is read-only (EROFS). */
-        READ_ONLY("Read-only file system"),
+        READ_ONLY("Read-only file system", 30),
         /** Another process or node holds a permission that conflicts (EAGAIN). */
-        LOCKED("Resource temporarily unavailable"),
+        LOCKED("Resource temporarily unavailable", 11),
         /** The node has no driver or no medium (ENOMEDIUM). */
-        NO_MEDIUM("No medium found"),
+        NO_MEDIUM("No medium found", 123),
         /** A file, a snapshot or a node that was named does not exist (ENOENT). */
-        NOT_FOUND("No such file or directory"),
+        NOT_FOUND("No such file or directory", 2),
         /** A file, a snapshot or a node of that name exists already (EEXIST). */
-        EXISTS("File exists"),
+        EXISTS("File exists", 17),
         /** The object is in use in a way that forbids the operation (EBUSY). */
-        BUSY("Device or resource busy"),
+        BUSY("Device or resource busy", 16),
         /** The node or queue was closed, or failed for good after a metadata error. */
-        CLOSED("Bad file descriptor");
+        CLOSED("Bad file descriptor", 9);
 
         private final String reason;
+        private final int errno;
 
-        Kind(String reason) {
+        Kind(String reason, int errno) {
             this.reason = reason;
+            this.errno = errno;
+        }
+
+        /** The nearest errno value of Linux, a positive number. */
+        public int errno() {
+            return errno;
         }
 
         /** The text that {@code strerror} gives for the nearest errno value. */

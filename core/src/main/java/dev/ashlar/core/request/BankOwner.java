@@ -10,4 +10,7 @@ interface BankOwner {
      * the completions, so it must wait for them here and keep them for later.
      */
     void finishIfOwned();
+
+    /** Whether the calling thread is the queue's own and is being handed a completion right now. */
+    boolean isInsideCompletion();
 }

@@ -272,6 +272,12 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         failStop.check();
     }
 
+    /** Whether a write there needs no closer look than alignment and place. */
+    final boolean takesWrites(long offset) {
+        HeadGuard guard = headGuard;
+        return !readOnly && !failStop.isFailed() && (guard == null || !guard.concerns(offset));
+    }
+
     private void flushUntracked() throws BlockException {
         long ticket = flushesAsked.incrementAndGet();
         flushLock.lock();

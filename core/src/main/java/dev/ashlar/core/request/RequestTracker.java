@@ -153,6 +153,11 @@ public final class RequestTracker {
 
     /** Whether the calling thread is inside a request of this node (D9). */
     public boolean isInside() {
+        for (SlotBank bank : banks) {
+            if (bank.isInsideCompletion()) {
+                return true;
+            }
+        }
         long id = Thread.currentThread().threadId();
         for (int i = 1; i <= SLOTS; i++) {
             if (words.get(i * STRIDE) != SlotWord.FREE && words.getPlain(i * STRIDE + 1) == id) {
@@ -196,6 +201,16 @@ public final class RequestTracker {
         lock.lock();
         try {
             return drains > 0;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether the calling thread began a drain that lasts. */
+    boolean isDrainedByThisThread() {
+        lock.lock();
+        try {
+            return holders.contains(Thread.currentThread().threadId());
         } finally {
             lock.unlock();
         }

@@ -59,4 +59,8 @@ final class SlotBank {
     void finishIfOwned() {
         owner.finishIfOwned();
     }
+
+    boolean isInsideCompletion() {
+        return owner.isInsideCompletion();
+    }
 }
