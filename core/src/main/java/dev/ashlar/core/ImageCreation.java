@@ -38,9 +38,7 @@ final class ImageCreation {
         }
         DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(fileName);
         BlockDriver protocol = choice.driver();
-        // A format that keeps nothing of its own in the file is the file: the protocol makes it, size and all.
-        boolean bare = driver.kind() == DriverKind.PROTOCOL
-                || !driver.fileRoles(Map.of()).contains(ChildRole.METADATA);
+        boolean bare = driver.kind() == DriverKind.PROTOCOL;
         Map<String, String> ofProtocol = new HashMap<>();
         Map<String, String> ofFormat = new HashMap<>();
         for (Map.Entry<String, String> option : options.entrySet()) {

@@ -35,7 +35,8 @@ final class SlotWord {
         if (word == FREE || length == 0) {
             return false;
         }
-        long first = word >>> 17 << UNIT_BITS;
-        return first < end && (length == LENGTH_MAX || start < first + (length << UNIT_BITS));
+        long first = word >>> 17;
+        // In units: in bytes the end of a range at the end of the world would overflow.
+        return first << UNIT_BITS < end && (length == LENGTH_MAX || start >>> UNIT_BITS < first + length);
     }
 }

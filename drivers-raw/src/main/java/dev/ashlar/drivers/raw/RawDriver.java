@@ -2,6 +2,7 @@ package dev.ashlar.drivers.raw;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.ChildRole;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverInstance;
@@ -12,6 +13,8 @@ import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.core.spi.Preallocation;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /** The format driver {@code raw}: guest bytes are host bytes, from an offset on. */
 public final class RawDriver implements BlockDriver {
@@ -34,6 +37,13 @@ public final class RawDriver implements BlockDriver {
     @Override
     public int probe(MemorySegment head) {
         return 1;
+    }
+
+    /** Without a window nothing is cut off and nothing kept: what users may do with the disk they do with the file. */
+    @Override
+    public Set<ChildRole> fileRoles(Map<String, String> options) {
+        boolean window = options.containsKey("offset") || options.containsKey("size");
+        return Set.of(window ? ChildRole.DATA : ChildRole.FILTERED, ChildRole.PRIMARY);
     }
 
     @Override
