@@ -6,7 +6,8 @@ package dev.ashlar.core;
  * @param requestAlignmentBytes offsets and lengths must be multiples of it; a power of two, at least 1. Core pads
  *     requests that are not
  * @param memoryAlignmentBytes buffers must start at a multiple of it; a power of two, at least 1
- * @param maxTransferBytes longest single request, a multiple of the request alignment
+ * @param maxTransferBytes longest single read or write, a multiple of the request alignment; zeroing and discarding have no
+ *     such limit
  * @param discardAlignmentBytes discards are cut to multiples of it; a power of two
  * @param writeZeroesAlignmentBytes granularity at which zeroing is cheaper than writing zeros; a power of two
  */

@@ -236,7 +236,7 @@ public final class MemoryDriver implements BlockDriver {
             }
             BlockLimits limits = disk.limits;
             if ((offset | lengthBytes) % limits.requestAlignmentBytes() != 0
-                    || lengthBytes > limits.maxTransferBytes()) {
+                    || (buffer != null && lengthBytes > limits.maxTransferBytes())) {
                 throw new IllegalArgumentException("request " + offset + "+" + lengthBytes + " breaks the limits");
             }
             if (buffer != null
