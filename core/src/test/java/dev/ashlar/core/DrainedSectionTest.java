@@ -55,7 +55,7 @@ class DrainedSectionTest {
                 for (int i = 0; i < 300; i++) {
                     BlockNode target = i % 3 == 0 ? backend.root() : backend.root().children().get(0).node();
                     try (DrainedSection outer = i % 5 == 0 ? world.graph.drainAll() : target.drain();
-                            DrainedSection inner = backend.drain()) {
+                            DrainedSection inner = i % 2 == 0 ? backend.drain() : null) {
                         assertTrue(inner != outer);
                         assertEquals(0, world.disk("disk").busy.get());
                         assertEquals(0, backend.layer().tracker().inFlight());
