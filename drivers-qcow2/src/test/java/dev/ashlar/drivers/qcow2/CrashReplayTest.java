@@ -3,12 +3,19 @@ package dev.ashlar.drivers.qcow2;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.crash.CrashState;
 import dev.ashlar.testkit.crash.CrashStates;
 import dev.ashlar.testkit.crash.WriteLog;
+import dev.ashlar.testkit.host.ScratchDir;
 import dev.ashlar.testkit.model.ByteModel;
+import dev.ashlar.testkit.model.DiskExpectation;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.RecordingProtocol;
+import dev.ashlar.testkit.qemu.QemuTools;
+import dev.ashlar.testkit.qemu.RequiresQemu;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -23,6 +30,8 @@ class CrashReplayTest {
     private static final int ROUNDS = Integer.getInteger("ashlar.crash.rounds", 4);
     private static final long FIRST_SEED = Long.getLong("ashlar.crash.seed", System.nanoTime() & 0xffff_ffffL);
     private static final int STATES = Integer.getInteger("ashlar.crash.states", 200);
+
+    private static final int QEMU_STATES = Integer.getInteger("ashlar.crash.qemuStates", 25);
 
     private record Shape(int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations) {}
 
@@ -54,6 +63,47 @@ class CrashReplayTest {
         rounds(new Shape(4096, 16, 100, 0, 12));
     }
 
+    @Test
+    @RequiresQemu
+    void realToolsHealASampleOfTheStates(@ScratchDir Path directory) throws Exception {
+        for (Shape shape : List.of(new Shape(512, 16, 160, 0, 14), new Shape(65536, 16, 24, 0, 14))) {
+            Recording recording = record(shape, FIRST_SEED);
+            try {
+                CrashStates.forEachState(
+                        recording.log(),
+                        recording.initial(),
+                        FIRST_SEED,
+                        QEMU_STATES,
+                        state -> inspectWithQemu(state, directory.resolve("crashed.qcow2")));
+            } catch (Exception | AssertionError e) {
+                throw new AssertionError(shape + ", -Dashlar.crash.seed=" + FIRST_SEED + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private static void inspectWithQemu(CrashState state, Path file) throws Exception {
+        DiskExpectation expectation = state.lastMark(DiskExpectation.class);
+        if (expectation == null) {
+            return;
+        }
+        state.image().writeTo(file);
+        // before any repair: the tool reads what was promised
+        requireExpected(file, expectation, state);
+        QemuTools.requireHealedByLeakRepair(file);
+        requireExpected(file, expectation, state);
+    }
+
+    private static void requireExpected(Path file, DiskExpectation expectation, CrashState state) {
+        Map<String, SparseBytes> snapshots = new LinkedHashMap<>();
+        for (String name : QemuTools.snapshotNames(file)) {
+            snapshots.put(name, QemuTools.content(file, name));
+        }
+        String mismatch = expectation.mismatch(new DiskExpectation.Found(QemuTools.content(file), snapshots));
+        if (!mismatch.isEmpty()) {
+            throw new AssertionError(mismatch + "\nin " + state);
+        }
+    }
+
     private static void rounds(Shape shape) throws Exception {
         for (int i = 0; i < ROUNDS; i++) {
             long seed = FIRST_SEED + i;
@@ -66,6 +116,17 @@ class CrashReplayTest {
     }
 
     private static void round(Shape shape, long seed) throws Exception {
+        Recording recording = record(shape, seed);
+        CrashInspection inspection = new CrashInspection(recording.log(), recording.operations(), seed);
+        long visited =
+                CrashStates.forEachState(recording.log(), recording.initial(), seed, STATES, inspection::inspect);
+        assertTrue(visited > 0);
+    }
+
+    private record Recording(SparseBytes initial, WriteLog log, List<Operation> operations) {}
+
+    /** Random work; at its end the image is closed, equal to its model and without leaks. */
+    private static Recording record(Shape shape, long seed) throws Exception {
         Random random = new Random(seed);
         MemoryFile file = MemoryFile.empty("disk");
         long size = (long) shape.clusters() * shape.clusterBytes() - 512;
@@ -78,7 +139,6 @@ class CrashReplayTest {
                         "refcount_bits",
                         Integer.toString(shape.refcountBits())));
         ByteModel model = prepare(file, size, shape, random);
-
         SparseBytes initial = file.snapshot();
         WriteLog log = new WriteLog();
         ImageMachine machine = new ImageMachine(
@@ -99,10 +159,8 @@ class CrashReplayTest {
         machine.reopen();
         machine.requireEqual();
         machine.requireClean();
-
-        CrashInspection inspection = new CrashInspection(log, operations, seed);
-        long visited = CrashStates.forEachState(log, initial, seed, STATES, inspection::inspect);
-        assertTrue(visited > 0);
+        machine.close();
+        return new Recording(initial, log, operations);
     }
 
     /** Work that is not recorded, so that there is something to lose; at the end everything is closed. */

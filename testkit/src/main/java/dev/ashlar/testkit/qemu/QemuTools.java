@@ -93,6 +93,22 @@ public final class QemuTools {
                 List.of("convert", "-f", "qcow2", "-l", "snapshot.name=" + snapshot, "-O", "raw", image.toString()));
     }
 
+    /** Names of the internal snapshots, in table order; without blanks in them. */
+    public static List<String> snapshotNames(Path image) {
+        List<String> names = new ArrayList<>();
+        for (String line : img("snapshot", "-U", "-l", image.toString())
+                .orFail()
+                .output()
+                .lines()
+                .toList()) {
+            String[] words = line.strip().split("\\s+");
+            if (words.length > 3 && !words[0].equals("ID") && !line.startsWith("Snapshot list")) {
+                names.add(words[1]);
+            }
+        }
+        return names;
+    }
+
     private static SparseBytes convert(Path image, List<String> arguments) {
         try {
             Path raw = Files.createTempFile(image.toAbsolutePath().getParent(), "content", ".raw");
