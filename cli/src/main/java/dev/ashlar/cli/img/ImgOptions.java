@@ -41,7 +41,7 @@ final class ImgOptions {
     /** The next option that the subcommand has to look at, or {@link OptionScanner#END}. */
     int next() throws BlockException {
         int option = scanner.next();
-        switch (option) {
+        return switch (option) {
             case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
             case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
             case 'h' -> {
@@ -51,10 +51,8 @@ final class ImgOptions {
             case OBJECT -> throw console.unsupported("'--object'");
             case IMAGE_OPTS -> throw console.unsupported("'--image-opts'");
             case TARGET_IMAGE_OPTS -> throw console.unsupported("'--target-image-opts'");
-            default -> {
-                return option;
-            }
-        }
+            default -> option;
+        };
     }
 
     String argument() {

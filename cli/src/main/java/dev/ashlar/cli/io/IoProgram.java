@@ -48,7 +48,7 @@ public final class IoProgram {
           -n, --nocache          past the host's cache (O_DIRECT); the same as -t none
           -t, --cache MODE       none, writeback, writethrough (as without -t), directsync, unsafe
           -d, --discard MODE     ignore (or off), unmap (or on, as without -d)
-          -i, --aio MODE         io_uring or native: both mean I/O by the kernel, which is used anyway
+          -i, --aio MODE         io_uring, native or threads: taken, but the fastest there is is used
           -k, --native-aio       the same as -i native
           -m, --misalign         use buffers in memory that are not aligned
           -U, --force-share      take no locks: the image may be in use elsewhere
