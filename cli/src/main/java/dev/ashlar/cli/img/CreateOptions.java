@@ -52,9 +52,9 @@ final class CreateOptions {
             console.out().print(line + "\n");
         }
         if (fileName == null) {
-            console.out()
-                    .print("\nThe protocol level may support further options.\n"
-                            + "Specify the target filename to include those options.\n");
+            console.out().print("\n");
+            console.out().print("The protocol level may support further options.\n");
+            console.out().print("Specify the target filename to include those options.\n");
         }
         return 0;
     }
@@ -79,7 +79,7 @@ final class CreateOptions {
                 protocol = driver;
             }
         }
-        if (protocol != null && protocol != format) {
+        if (protocol != null) {
             for (OptionDescriptor option : protocol.createOptions()) {
                 addUnlessKnown(options, option);
             }

@@ -34,7 +34,8 @@ record ImageFacts(
         List<SnapshotInfo> snapshots) {
     private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
-    static ImageFacts of(BlockBackend image, String fileName) throws BlockException {
+    static ImageFacts of(BlockBackend image, String givenName) throws BlockException {
+        String fileName = Images.shown(givenName);
         ImageReference backing = image.root().backingReference().orElse(null);
         return new ImageFacts(
                 fileName,

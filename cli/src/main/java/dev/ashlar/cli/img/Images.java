@@ -43,6 +43,15 @@ final class Images {
         return imageFileName.substring(0, imageFileName.lastIndexOf('/') + 1) + name;
     }
 
+    /** How QEMU shows a file name: without {@code file:}, and so that no colon in it is taken for the end of a protocol. */
+    static String shown(String fileName) {
+        if (!fileName.startsWith("file:")) {
+            return fileName;
+        }
+        String path = fileName.substring("file:".length());
+        return hasProtocol(path) ? "./" + path : path;
+    }
+
     private static boolean hasProtocol(String name) {
         int colon = name.indexOf(':');
         int slash = name.indexOf('/');

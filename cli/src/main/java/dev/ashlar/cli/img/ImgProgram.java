@@ -27,20 +27,9 @@ public final class ImgProgram {
             throw console.usageError("Not enough arguments");
         }
         OptionScanner scanner = new OptionScanner(words, "+:hVT:", LONG_OPTIONS, null);
-        for (int option = scanner.next(); option != OptionScanner.END; option = scanner.next()) {
-            switch (option) {
-                case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
-                case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
-                case 'h' -> {
-                    ImgHelp.print(console);
-                    return 0;
-                }
-                case 'V' -> {
-                    ImgHelp.printVersion(console);
-                    return 0;
-                }
-                default -> throw console.unsupported("tracing ('-T')");
-            }
+        int option = scanner.next();
+        if (option != OptionScanner.END) {
+            return answer(scanner, option);
         }
         if (scanner.operandCount() == 0) {
             return 0;
@@ -48,6 +37,18 @@ public final class ImgProgram {
         String[] rest = new String[scanner.operandCount()];
         System.arraycopy(words, scanner.index(), rest, 0, rest.length);
         return dispatch(rest);
+    }
+
+    /** Every option that may stand before the subcommand ends the program. */
+    private int answer(OptionScanner scanner, int option) throws BlockException {
+        switch (option) {
+            case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
+            case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
+            case 'h' -> ImgHelp.print(console);
+            case 'V' -> ImgHelp.printVersion(console);
+            default -> throw console.unsupported("tracing ('-T')");
+        }
+        return 0;
     }
 
     private int dispatch(String[] words) throws BlockException {

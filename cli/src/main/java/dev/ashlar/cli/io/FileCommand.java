@@ -30,7 +30,7 @@ final class FileCommand {
         OpenSettings settings = new OpenSettings();
         for (int option = arguments.next(); option != OptionScanner.END; option = arguments.next()) {
             if (option == 'o') {
-                takeOptions(settings, arguments.argument());
+                settings.driverOptions(OptionList.of(arguments.argument()));
             } else {
                 settings.take(console, option, arguments.scanner());
             }
@@ -42,15 +42,6 @@ final class FileCommand {
             throw console.unsupported("opening without a path");
         }
         return image.open(arguments.operand(0), settings);
-    }
-
-    private void takeOptions(OpenSettings settings, String text) {
-        for (OptionList.Entry option : OptionList.of(text).entries()) {
-            if (!option.name().equals("driver")) {
-                throw console.unsupported("the option '" + option.name() + "'");
-            }
-            settings.format(option.value());
-        }
     }
 
     boolean reopen(String[] words) throws BlockException {

@@ -5,8 +5,10 @@ final class IoHelp {
     private static final String NUMBERS =
             " Offsets and lengths are bytes; k, M, G, T, P and E multiply by powers of 1024, 0x starts a hexadecimal"
                     + " number.\n";
-    private static final String COMMON =
-            "  -C  one line of values: bytes,requests,time,bytes/s,requests/s\n" + "  -q  say nothing about success\n";
+    private static final String COMMON = """
+          -C  one line of values: bytes,requests,time,bytes/s,requests/s
+          -q  say nothing about success
+        """;
 
     private IoHelp() {}
 
@@ -41,13 +43,16 @@ final class IoHelp {
                         + "  -f  durable when it returns\n"
                         + COMMON + asynchronous(command) + "\n";
             case "discard" -> "\n Gives the space of a range back.\n" + NUMBERS + COMMON + "\n";
-            case "open" ->
-                "\n Opens an image for the commands that follow.\n"
-                        + "  -r  for reading only\n"
-                        + "  -n  past the host's cache, as -t none\n"
-                        + "  -t  cache mode, -d discard mode\n"
-                        + "  -o  driver=FMT\n"
-                        + "  -U  take no locks\n\n";
+            case "open" -> """
+
+                 Opens an image for the commands that follow.
+                  -r  for reading only
+                  -n  past the host's cache, as -t none
+                  -t  cache mode, -d discard mode
+                  -o  driver=FMT and further options of the driver
+                  -U  take no locks
+
+                """;
             case "reopen" -> "\n Opens the same image anew.\n  -r  for reading only\n  -w  for writing\n\n";
             case "sigraise" -> "\n Sends this program a signal, given by number.\n\n";
             default -> "";

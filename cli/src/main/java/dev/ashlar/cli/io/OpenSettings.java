@@ -2,8 +2,11 @@ package dev.ashlar.cli.io;
 
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.option.CacheMode;
+import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.OpenOptions;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** How an image is to be opened: what the options of the program and of the command {@code open} say. */
@@ -16,6 +19,7 @@ final class OpenSettings {
     private boolean unmap = true;
     private boolean forceShare;
     private boolean misaligned;
+    private final Map<String, String> driverOptions = new HashMap<>();
 
     /** Takes in one option; ends the program with a message where it is wrong or not supported. */
     void take(Console console, int option, OptionScanner scanner) {
@@ -36,8 +40,15 @@ final class OpenSettings {
         }
     }
 
-    void format(String name) {
-        format = name;
+    /** Takes options of drivers, {@code driver} among them. */
+    void driverOptions(OptionList list) {
+        for (OptionList.Entry entry : list.entries()) {
+            if (entry.name().equals("driver")) {
+                format = entry.value();
+            } else {
+                driverOptions.put(entry.name(), entry.value());
+            }
+        }
     }
 
     void readOnly(boolean value) {
@@ -60,7 +71,8 @@ final class OpenSettings {
         return options.direct(cache.direct())
                 .noFlush(cache.noFlush())
                 .forceShare(forceShare)
-                .unmap(unmap);
+                .unmap(unmap)
+                .driverOptions(driverOptions);
     }
 
     private static CacheMode cache(Console console, String name) {

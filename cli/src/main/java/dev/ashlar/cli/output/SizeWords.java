@@ -42,6 +42,11 @@ public final class SizeWords {
         return (zeros < 0 ? text : text.substring(0, zeros)) + (unit == 0 ? " bytes" : " " + UNITS[unit]);
     }
 
+    /** As {@link #threeDecimals(double)}, for a whole number. */
+    public static String threeDecimals(long bytes) {
+        return threeDecimals((double) bytes);
+    }
+
     private static double unsigned(long value) {
         return value >= 0 ? value : (value >>> 1) * 2.0;
     }

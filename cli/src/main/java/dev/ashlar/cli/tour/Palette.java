@@ -13,10 +13,11 @@ record Palette(boolean coloured, boolean boxes) {
     private static final String RESET = "\u001b[0m";
 
     /** What this program's terminal and environment allow. */
+    @SuppressWarnings("SystemConsoleNull") // It is null where java.base is chosen as its provider.
     static Palette ofEnvironment() {
-        java.io.Console terminal = System.console();
         String noColour = System.getenv("NO_COLOR");
         boolean plain = noColour != null && !noColour.isEmpty() || "dumb".equals(System.getenv("TERM"));
+        java.io.Console terminal = System.console();
         return new Palette(terminal != null && terminal.isTerminal() && !plain, isUnicode());
     }
 
