@@ -87,7 +87,7 @@ class OutputTest {
             order.append(json.name(index)).append(' ');
         }
         assertEquals(
-                "snapshots backing-filename-format virtual-size filename cluster-size format actual-size"
+                "backing-filename-format snapshots virtual-size filename cluster-size format actual-size"
                         + " format-specific full-backing-filename backing-filename dirty-flag ",
                 order.toString());
     }
