@@ -46,7 +46,7 @@ public final class BlockGraph implements AutoCloseable {
     }
 
     /**
-     * Opens an image: the file by the protocol that its name asks for, the format that {@code options} name or that probing finds,
+     * Opens an image: the file by the protocol that its name asks for (or as a {@code json:} name describes it), the format that {@code options} name or that probing finds,
      * then its backing chain.
      *
      * @return a backend on the topmost node; closing it closes what it opened
@@ -54,6 +54,15 @@ public final class BlockGraph implements AutoCloseable {
      */
     public BlockBackend open(String fileName, OpenOptions options) throws BlockException {
         return NodeOpener.openBackend(this, fileName, options);
+    }
+
+    /**
+     * Opens what {@link OpenOptions#driverOptions} describe alone, without a file name of its own.
+     *
+     * @throws BlockException as {@link #open(String, OpenOptions)}
+     */
+    public BlockBackend open(OpenOptions options) throws BlockException {
+        return NodeOpener.openBackend(this, null, options);
     }
 
     /**

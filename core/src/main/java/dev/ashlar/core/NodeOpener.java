@@ -37,10 +37,16 @@ final class NodeOpener {
     /** Longest backing chain, the image itself included. */
     static final int MAX_CHAIN = 200;
 
+    /** Most nodes above one another, backing chains included. */
+    private static final int MAX_NESTING = 4 * MAX_CHAIN;
+
     private final BlockGraph graph;
     private final OpenOptions options;
     /** Identities of the files in the chain from the image down to the one being opened. */
     private final List<Object> chain = new ArrayList<>();
+
+    /** Nodes that are being opened, each the child of the one before. */
+    private int nesting;
 
     private boolean formatProbed;
 
@@ -49,7 +55,8 @@ final class NodeOpener {
         this.options = options;
     }
 
-    static BlockBackend openBackend(BlockGraph graph, String fileName, OpenOptions options) throws BlockException {
+    static BlockBackend openBackend(BlockGraph graph, @Nullable String fileName, OpenOptions options)
+            throws BlockException {
         if (options.has(Flag.FORCE_SHARE) && !options.isReadOnly()) {
             throw new BlockException(Kind.INVALID, "force-share=on can only be used with read-only images");
         }
@@ -82,7 +89,7 @@ final class NodeOpener {
     static String probeFormat(BlockGraph graph, String fileName) throws BlockException {
         OpenOptions reading = OpenOptions.readOnly();
         NodeOpener opener = new NodeOpener(graph, reading);
-        BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0));
+        BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0), "file");
         try {
             return opener.probe(file).driver().name();
         } finally {
@@ -90,18 +97,37 @@ final class NodeOpener {
         }
     }
 
-    /** Opens a node of any kind. */
+    /** Opens a node of any kind; if the options do not name a driver, one is found by probing. */
     BlockNode open(NodeSpec given) throws BlockException {
         NodeSpec spec = given.withCommonOptions();
-        String driverName = spec.driver();
-        if (driverName != null) {
-            BlockDriver driver = graph.registry().require(driverName);
-            if (driver.kind() == DriverKind.PROTOCOL) {
-                return openProtocol(driver, spec.requireFileName(), spec);
-            }
-            return openOver(driver, openFile(spec.file()), spec, false);
+        if (spec.driver() != null) {
+            return openDriver(graph.registry().require(spec.driver()), spec, true);
         }
-        BlockNode file = openFile(spec.file());
+        return openProbed(spec);
+    }
+
+    /** @param probing whether a filter's child is probed as the filter itself would have been */
+    private BlockNode openDriver(BlockDriver driver, NodeSpec spec, boolean probing) throws BlockException {
+        if (driver.kind() == DriverKind.PROTOCOL) {
+            String fileName = spec.fileName();
+            return openProtocol(
+                    driver, fileName == null && !driver.needsFileName() ? "" : spec.requireFileName("file"), spec);
+        }
+        if (++nesting > MAX_NESTING) {
+            throw new BlockException(Kind.INVALID, "More than " + MAX_NESTING + " block nodes above one another");
+        }
+        try {
+            String childName = driver.childNames().get(0);
+            NodeSpec child = spec.primary(childName);
+            boolean probed = probing && driver.kind() == DriverKind.FILTER;
+            return openOver(driver, probed ? open(child) : openFile(child, childName), spec, false);
+        } finally {
+            nesting--;
+        }
+    }
+
+    private BlockNode openProbed(NodeSpec spec) throws BlockException {
+        BlockNode file = openFile(spec.primary("file"), "file");
         DriverRegistry.Probed probed = null;
         try {
             probed = probe(file);
@@ -120,13 +146,21 @@ final class NodeOpener {
         return openOver(probed.driver(), file, spec, probed.guessed());
     }
 
-    /** Opens the {@code file} child: a bare file, unless its options name a driver. */
-    private BlockNode openFile(NodeSpec given) throws BlockException {
+    /** Opens a file: a bare one, unless its options name a driver or its name stands for more than a file. */
+    private BlockNode openFile(NodeSpec given, String edgeName) throws BlockException {
         NodeSpec spec = given.withCommonOptions();
         if (spec.driver() != null) {
-            return open(spec);
+            return openDriver(graph.registry().require(spec.driver()), spec, false);
         }
-        DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(spec.requireFileName());
+        String fileName = spec.requireFileName(edgeName);
+        String prefix = FileNames.protocolOf(fileName);
+        BlockDriver named = prefix == null ? null : graph.registry().find(prefix);
+        Map<String, String> parsed =
+                named == null ? null : named.parseFileName(fileName).orElse(null);
+        if (named != null && parsed != null) {
+            return openDriver(named, spec.parsed(named.name(), parsed), false);
+        }
+        DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(fileName);
         return openProtocol(choice.driver(), choice.fileName(), spec);
     }
 
@@ -134,7 +168,7 @@ final class NodeOpener {
         String name = graph.reserveName(spec.nodeName());
         DriverInstance instance = null;
         try {
-            Map<String, String> own = new HashMap<>(spec.ownOptions());
+            Map<String, String> own = new HashMap<>(spec.ownOptions(driver));
             own.put("filename", fileName);
             OpenContext context = new OpenContext(name, own, flags(spec), null, null);
             instance = driver.open(context);
@@ -142,7 +176,8 @@ final class NodeOpener {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
             }
             Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
-            BlockNode node = new BlockNode(graph, driver, fileName, layer, mode(spec), List.of(), null);
+            String shownName = fileName.isEmpty() ? protocol.fileName() : fileName;
+            BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
             graph.add(node);
             instance = null;
             return node;
@@ -161,8 +196,9 @@ final class NodeOpener {
         DriverInstance instance = null;
         String name = null;
         boolean done = false;
+        Map<String, String> own = spec.ownOptions(driver);
         try {
-            ChildEdge fileEdge = attach("file", driver.fileRoles(spec.ownOptions()), file, spec, edges);
+            ChildEdge fileEdge = attach(driver.childNames().get(0), driver.fileRoles(own), file, spec, edges);
             name = graph.reserveName(spec.nodeName());
             FailStop failStop = new FailStop();
             LayerAccess access = new LayerAccess(file.layer(), file.fileName(), failStop);
@@ -175,8 +211,15 @@ final class NodeOpener {
                     attach(childName, roles, child, spec, edges);
                     return new LayerAccess(child.layer(), child.fileName(), failStop);
                 }
+
+                @Override
+                public ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException {
+                    BlockNode child = openDescribed(driver, childName, spec);
+                    attach(childName, roles, child, spec, edges);
+                    return new LayerAccess(child.layer(), child.fileName(), failStop);
+                }
             };
-            instance = driver.open(new OpenContext(name, spec.ownOptions(), flags(spec), access, references));
+            instance = driver.open(new OpenContext(name, own, flags(spec), access, references));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
                 layer.guardHead(new HeadGuard(this::refuseImage));
@@ -212,7 +255,12 @@ final class NodeOpener {
         }
         Layer backing = null;
         ImageReference reference = format.backing().orElse(null);
-        if (reference != null && options.wantsBacking()) {
+        String given = spec.options().get("backing");
+        if (given != null && !given.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "A backing node can't be given by its name");
+        }
+        // An empty name (null in JSON) says: without the backing file.
+        if (reference != null && given == null && options.wantsBacking()) {
             BlockNode node = openBacking(file.fileName(), reference, spec);
             attach("backing", Set.of(ChildRole.COW), node, spec, edges);
             backing = node.layer();
@@ -221,7 +269,7 @@ final class NodeOpener {
     }
 
     private BlockNode openBacking(String imageFileName, ImageReference named, NodeSpec spec) throws BlockException {
-        ImageReference reference = options.gate().permit(imageFileName, "backing file", named);
+        ImageReference reference = permit(imageFileName, "backing file", named);
         if (spec.chainDepth() + 1 >= MAX_CHAIN) {
             throw new BlockException(
                     Kind.CORRUPT,
@@ -249,12 +297,37 @@ final class NodeOpener {
 
     private BlockNode openReference(String imageFileName, String childName, ImageReference named, NodeSpec spec)
             throws BlockException {
-        ImageReference reference = options.gate().permit(imageFileName, childName, named);
+        ImageReference reference = permit(imageFileName, childName, named);
         String fileName = FileNames.resolve(imageFileName, reference.fileName());
         NodeSpec child = new NodeSpec(
                 fileName, reference.format(), spec.options(childName), null, spec.readOnly(), true, spec.chainDepth());
         // Never probed: a guest writes these files from their first byte on.
-        return reference.format() == null ? openFile(child) : open(child);
+        return reference.format() == null ? openFile(child, childName) : open(child);
+    }
+
+    /** Asks the gate; whatever it says, an image that is not trusted names plain paths only. */
+    private ImageReference permit(String imageFileName, String childName, ImageReference named) throws BlockException {
+        ImageReference reference = options.gate().permit(imageFileName, childName, named);
+        if (options.has(Flag.UNTRUSTED) && FileNames.protocolOf(reference.fileName()) != null) {
+            throw new BlockException(
+                    Kind.PERMISSION,
+                    "Image '" + FileNames.escape(imageFileName) + "' is not trusted, and its " + childName + " '"
+                            + FileNames.escape(reference.fileName()) + "' is not a plain path");
+        }
+        return reference;
+    }
+
+    /** Opens a further child that the options describe. */
+    private BlockNode openDescribed(BlockDriver parent, String childName, NodeSpec spec) throws BlockException {
+        if (!parent.childNames().contains(childName)) {
+            throw new IllegalArgumentException(parent.name() + " has no child '" + childName + "'");
+        }
+        Map<String, String> described = spec.options(childName);
+        if (described.isEmpty()) {
+            throw new BlockException(Kind.INVALID, "A block device must be specified for \"" + childName + "\"");
+        }
+        NodeSpec child = new NodeSpec(null, null, described, null, spec.readOnly(), true, spec.chainDepth());
+        return parent.kind() == DriverKind.FORMAT ? openFile(child, childName) : open(child);
     }
 
     private ChildEdge attach(String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)

@@ -1,6 +1,8 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.DriverKind;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +30,10 @@ record NodeSpec(
 
     /** This spec with what the options say about driver, name and mode taken over. */
     NodeSpec withCommonOptions() throws BlockException {
+        String name = options.getOrDefault("filename", fileName);
+        if (name != null && FlatOptions.isJson(name)) {
+            return withJson(name).withCommonOptions();
+        }
         if (options.isEmpty()) {
             return this;
         }
@@ -38,7 +44,7 @@ record NodeSpec(
         }
         String discard = options.get("discard");
         return new NodeSpec(
-                options.getOrDefault("filename", fileName),
+                name,
                 named == null ? driver : named,
                 options,
                 options.getOrDefault("node-name", nodeName),
@@ -47,8 +53,25 @@ record NodeSpec(
                 chainDepth);
     }
 
-    String requireFileName() throws BlockException {
+    /** This spec with a {@code json:} file name replaced by what it says; options given beside it win. */
+    private NodeSpec withJson(String name) throws BlockException {
+        Map<String, String> all = new HashMap<>(FlatOptions.ofJson(name));
+        if (FlatOptions.isJson(all.getOrDefault("filename", ""))) {
+            throw new BlockException(Kind.INVALID, "A 'json:' file name stands for another one");
+        }
+        Map<String, String> beside = new HashMap<>(options);
+        beside.remove("filename");
+        all.putAll(beside);
+        return new NodeSpec(null, driver, all, nodeName, readOnly, unmap, chainDepth);
+    }
+
+    /** @param edgeName the edge whose lower end is to be opened */
+    String requireFileName(String edgeName) throws BlockException {
         if (fileName == null || fileName.isEmpty()) {
+            if (options.isEmpty()) {
+                throw new BlockException(
+                        Kind.INVALID, "A block device must be specified for \"" + FileNames.escape(edgeName) + "\"");
+            }
             throw new BlockException(Kind.INVALID, "The driver requires a file name");
         }
         return fileName;
@@ -61,7 +84,7 @@ record NodeSpec(
     }
 
     /** What is left for the driver. */
-    Map<String, String> ownOptions() {
+    Map<String, String> ownOptions(BlockDriver named) {
         if (options.isEmpty()) {
             return Map.of();
         }
@@ -70,8 +93,22 @@ record NodeSpec(
             own.remove(common);
         }
         own.remove("filename");
-        own.keySet().removeIf(key -> key.indexOf('.') >= 0);
+        for (String child : named.childNames()) {
+            String prefix = child + ".";
+            own.keySet().removeIf(key -> key.startsWith(prefix));
+        }
+        if (named.kind() == DriverKind.FORMAT) {
+            own.remove("backing");
+        }
         return own;
+    }
+
+    /** This spec as the file name of a driver that has names of its own describes it; options given beside it win. */
+    NodeSpec parsed(String driverName, Map<String, String> fromName) {
+        Map<String, String> all = new HashMap<>(fromName);
+        all.putAll(options);
+        all.remove("filename");
+        return new NodeSpec(null, driverName, all, nodeName, readOnly, unmap, chainDepth);
     }
 
     /** The options of a child, without its name in front. */
@@ -89,9 +126,9 @@ record NodeSpec(
         return ofChild;
     }
 
-    /** The spec of the {@code file} child: same mode, discards always reach it. */
-    NodeSpec file() {
-        Map<String, String> ofFile = options("file");
+    /** The spec of the primary child: same mode, discards always reach it. */
+    NodeSpec primary(String childName) {
+        Map<String, String> ofFile = options(childName);
         for (String inherited : new String[] {"cache.direct", "cache.no-flush", "force-share"}) {
             String value = options.get(inherited);
             if (value != null) {

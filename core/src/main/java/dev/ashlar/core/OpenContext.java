@@ -18,10 +18,11 @@ record OpenContext(
         @Nullable References references)
         implements OpenRequest {
 
-    /** Opens files named inside the image. */
-    @FunctionalInterface
+    /** Opens further children: files named inside the image, and what the options describe. */
     interface References {
         ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference) throws BlockException;
+
+        ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException;
     }
 
     @Override
@@ -49,5 +50,13 @@ record OpenContext(
             throw new IllegalStateException("a protocol has no children");
         }
         return references.open(childName, roles, reference);
+    }
+
+    @Override
+    public ChildAccess openChild(String childName, Set<ChildRole> roles) throws BlockException {
+        if (references == null) {
+            throw new IllegalStateException("a protocol has no children");
+        }
+        return references.open(childName, roles);
     }
 }

@@ -2,6 +2,7 @@ package dev.ashlar.core.request;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.FilterInstance;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
@@ -12,11 +13,17 @@ import java.lang.foreign.MemorySegment;
 public final class FilterLayer extends Layer {
     private final FilterInstance instance;
     private final Layer child;
+    private final boolean unmap;
+    private final boolean serialisesWrites;
+    private final MetadataAccess metadata;
 
     public FilterLayer(String name, LayerMode mode, FailStop failStop, FilterInstance instance, Layer child) {
         super(name, mode, failStop);
         this.instance = instance;
         this.child = child;
+        this.unmap = mode.unmap();
+        this.serialisesWrites = instance.serialisesWrites();
+        this.metadata = instance.mustSeeMetadata() ? new RequestMetadata(this) : instance.metadata();
     }
 
     @Override
@@ -26,7 +33,7 @@ public final class FilterLayer extends Layer {
 
     @Override
     public MetadataAccess metadata() {
-        return instance.metadata();
+        return metadata;
     }
 
     @Override
@@ -36,18 +43,34 @@ public final class FilterLayer extends Layer {
 
     @Override
     void readAligned(long offset, MemorySegment destination) throws BlockException {
-        instance.read(offset, destination);
+        long total = destination.byteSize();
+        long piece = limits().maxTransferBytes();
+        for (long done = 0; done < total; done += piece) {
+            instance.read(offset + done, destination.asSlice(done, Math.min(piece, total - done)));
+        }
+    }
+
+    @Override
+    boolean writesInPlace() {
+        return !serialisesWrites;
     }
 
     @Override
     boolean writeInPlace(long offset, MemorySegment source) throws BlockException {
-        instance.write(offset, source);
+        if (serialisesWrites) {
+            return false;
+        }
+        writeSerialised(offset, source);
         return true;
     }
 
     @Override
     void writeSerialised(long offset, MemorySegment source) throws BlockException {
-        instance.write(offset, source);
+        long total = source.byteSize();
+        long piece = limits().maxTransferBytes();
+        for (long done = 0; done < total; done += piece) {
+            instance.write(offset + done, source.asSlice(done, Math.min(piece, total - done)));
+        }
     }
 
     @Override
@@ -68,7 +91,7 @@ public final class FilterLayer extends Layer {
         long alignment = Math.max(limits().discardAlignmentBytes(), limits().requestAlignmentBytes());
         long from = roundUp(offset, alignment);
         long to = roundDown(offset + lengthBytes, alignment);
-        if (to > from) {
+        if (unmap && to > from) {
             instance.discard(from, to - from);
         }
     }
@@ -98,6 +121,19 @@ public final class FilterLayer extends Layer {
     @Override
     BlockStatus statusOf(long offset, long lengthBytes, int depth) throws BlockException {
         return child.status(offset, lengthBytes, depth, Origin.PARENT);
+    }
+
+    @Override
+    void event(BlockEvent event, Origin origin) throws BlockException {
+        // What a parent's own tables need is announced by the parent, by the name of the table.
+        if (origin != Origin.METADATA) {
+            instance.event(event);
+        }
+    }
+
+    @Override
+    void populateSerialised(long offset, long lengthBytes) throws BlockException {
+        instance.populate(offset, lengthBytes);
     }
 
     @Override

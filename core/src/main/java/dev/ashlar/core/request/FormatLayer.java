@@ -181,6 +181,51 @@ public final class FormatLayer extends Layer {
         return ownStatus(instance.map(offset, lengthBytes), lengthBytes, 0);
     }
 
+    @Override
+    void populateSerialised(long offset, long lengthBytes) throws BlockException {
+        if (backing == null) {
+            return;
+        }
+        long at = roundDown(offset, allocationUnit);
+        long end = Math.min(roundUp(offset + lengthBytes, allocationUnit), lengthBytes());
+        while (at < end) {
+            // Asked anew for each piece: a copied piece may have filled a whole unit.
+            Mapping mapping = instance.map(at, end - at);
+            if (mapping instanceof Mapping.EndOfImage) {
+                return;
+            }
+            long covered = checkCovered(mapping.lengthBytes(), end - at);
+            at += mapping instanceof Mapping.Backing ? copyUp(at, covered, backing) : covered;
+        }
+    }
+
+    /** Copies the front of a range that the backing file answers. @return bytes done */
+    private long copyUp(long at, long lengthBytes, Layer below) throws BlockException {
+        long belowLength = below.lengthBytes();
+        long zeros = lengthBytes;
+        boolean zero = true;
+        if (at < belowLength) {
+            BlockStatus status = below.status(at, Math.min(lengthBytes, belowLength - at), 1, Origin.PARENT);
+            zero = status.zero();
+            zeros = status.lengthBytes();
+        }
+        long wholeZeros = zero ? roundDown(zeros, allocationUnit) : 0;
+        if (wholeZeros > 0) {
+            zeroSerialised(at, wholeZeros, true);
+            return wholeZeros;
+        }
+        long piece = Math.min(lengthBytes, Math.max(BufferPool.PIECE_BYTES, allocationUnit));
+        MemorySegment buffer = BufferPool.acquire(piece);
+        try {
+            MemorySegment content = buffer.asSlice(0, piece);
+            readUntracked(at, content);
+            PlannedWrite.write(this, at, content);
+        } finally {
+            BufferPool.release(buffer);
+        }
+        return piece;
+    }
+
     private BlockStatus ownStatus(Mapping mapping, long asked, int depth) throws BlockException {
         return switch (mapping) {
             case Mapping.Data data -> dataStatus(data, depth);

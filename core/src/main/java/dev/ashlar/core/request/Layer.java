@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
@@ -65,6 +66,17 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     /** Discards a range, aligned or not; the request serialises. */
     abstract void discardSerialised(long offset, long lengthBytes) throws BlockException;
+
+    /** Whether {@link #writeInPlace} does every write. */
+    boolean writesInPlace() {
+        return false;
+    }
+
+    /** A request came to a point that only debugging filters care about. */
+    void event(BlockEvent event, Origin origin) throws BlockException {}
+
+    /** Copies what the backing file answers into this layer; the request serialises. */
+    void populateSerialised(long offset, long lengthBytes) throws BlockException {}
 
     /** What a serialising request is rounded to; a power of two. */
     abstract long unitBytes();
@@ -138,6 +150,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         TrackedRequest request = tracker.enter(offset, end, origin);
         try {
             requireOpen();
+            event(BlockEvent.READ_AIO, origin);
             readUntracked(offset, destination);
         } finally {
             tracker.exit(request);
@@ -158,6 +171,9 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
             TrackedRequest request = tracker.enter(offset, end, origin);
             try {
                 requireWritable();
+                if (writesInPlace()) {
+                    event(BlockEvent.WRITE_AIO, origin);
+                }
                 if (writeInPlace(offset, source)) {
                     return;
                 }
@@ -172,6 +188,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
             if (guard != null && guarded) {
                 guard.check(this, offset, source);
             }
+            event(BlockEvent.WRITE_AIO, origin);
             if (((offset | length) & (alignment - 1)) == 0) {
                 writeSerialised(offset, source);
             } else {
@@ -220,6 +237,20 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         try {
             requireOpen();
             flushUntracked();
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
+    /** As {@link dev.ashlar.core.spi.ChildAccess#populate}. */
+    public final void populate(long offset, long lengthBytes, Origin origin) throws BlockException {
+        if (lengthBytes == 0) {
+            return;
+        }
+        TrackedRequest request = serialise(offset, endOf(offset, lengthBytes), origin);
+        try {
+            requireWritable();
+            populateSerialised(offset, lengthBytes);
         } finally {
             tracker.exit(request);
         }

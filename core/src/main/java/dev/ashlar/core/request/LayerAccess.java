@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
@@ -99,6 +100,21 @@ public final class LayerAccess implements ChildAccess {
     @Override
     public MetadataAccess metadata() {
         return metadata;
+    }
+
+    @Override
+    public BlockStatus allocatedHere(long offset, long lengthBytes) throws BlockException {
+        return child.allocatedHere(offset, lengthBytes, Origin.PARENT);
+    }
+
+    @Override
+    public void populate(long offset, long lengthBytes) throws BlockException {
+        child.populate(offset, lengthBytes, Origin.PARENT);
+    }
+
+    @Override
+    public void event(BlockEvent event) throws BlockException {
+        child.event(event, Origin.PARENT);
     }
 
     /** Stops the parent after a metadata write that failed, and keeps read-only files from being written. */

@@ -8,5 +8,7 @@ public enum Origin {
      * A parent node, on behalf of a request of its own that is tracked already or of control code: never held back, or a drain would
      * wait for what it holds back itself (D6).
      */
-    PARENT
+    PARENT,
+    /** A parent node, for its own tables: as {@link #PARENT}, told apart by debugging filters alone. */
+    METADATA
 }

@@ -1,6 +1,7 @@
 package dev.ashlar.core.request;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.BlockEvent;
 import java.lang.foreign.MemorySegment;
 
 /** Requests that do not start or end on a boundary that the driver can take: read more, or read, change and write. */
@@ -57,10 +58,14 @@ final class Padding {
         boolean head = first != at;
         boolean tail = last != at + length;
         if (head) {
+            layer.event(BlockEvent.PWRITEV_RMW_HEAD, Origin.PARENT);
             layer.readAligned(at, buffer.asSlice(0, alignment));
+            layer.event(BlockEvent.PWRITEV_RMW_AFTER_HEAD, Origin.PARENT);
         }
         if (tail && !(head && length == alignment)) {
+            layer.event(BlockEvent.PWRITEV_RMW_TAIL, Origin.PARENT);
             layer.readAligned(at + length - alignment, buffer.asSlice(length - alignment, alignment));
+            layer.event(BlockEvent.PWRITEV_RMW_AFTER_TAIL, Origin.PARENT);
         }
     }
 }

@@ -6,7 +6,7 @@ import dev.ashlar.core.spi.MetadataAccess;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
-/** Metadata access through ordinary requests, for a parent whose file is itself an image. */
+/** Metadata access through ordinary requests, for a parent whose file is itself an image or a filter that must see them. */
 final class RequestMetadata implements MetadataAccess {
     private final Layer layer;
 
@@ -19,12 +19,12 @@ final class RequestMetadata implements MetadataAccess {
         if (offset > layer.lengthBytes() - destination.byteSize()) {
             throw new BlockException(Kind.IO, "Metadata beyond the end of block node '" + layer.name() + "'");
         }
-        layer.read(offset, destination, Origin.PARENT);
+        layer.read(offset, destination, Origin.METADATA);
     }
 
     @Override
     public void write(long offset, MemorySegment source) throws BlockException {
-        layer.write(offset, source, Origin.PARENT);
+        layer.write(offset, source, Origin.METADATA);
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.ashlar.core.ChildRole;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -63,6 +64,33 @@ public interface BlockDriver {
      */
     default void create(CreateRequest request) throws BlockException {
         throw new BlockException(Kind.UNSUPPORTED, "Format driver '" + name() + "' does not support image creation");
+    }
+
+    /**
+     * Names of the edges to children that options may describe ({@code file.filename=…}), the primary one first. Dotted options with
+     * another first part are the driver's own.
+     */
+    default List<String> childNames() {
+        return switch (kind()) {
+            case PROTOCOL -> List.of();
+            case FILTER -> List.of("file");
+            case FORMAT -> List.of("file", "backing", "data-file");
+        };
+    }
+
+    /** Whether a PROTOCOL can't be opened without {@code filename}. */
+    default boolean needsFileName() {
+        return kind() == DriverKind.PROTOCOL;
+    }
+
+    /**
+     * What a file name of the form {@code NAME:rest} stands for, where this driver has such names and they are more than a prefix.
+     *
+     * @return flattened options, those of children included; empty where the driver has no such names
+     * @throws BlockException INVALID if the rest is not as it must be
+     */
+    default Optional<Map<String, String>> parseFileName(String fileName) throws BlockException {
+        return Optional.empty();
     }
 
     /** The options that {@link #create} understands, in the order in which users should see them. */

@@ -2,6 +2,7 @@ package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.BlockStatus;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -40,4 +41,28 @@ public interface ChildAccess {
     HostExtent extentAt(long offset, long lengthBytes) throws BlockException;
 
     MetadataAccess metadata();
+
+    /**
+     * How the range starts in the child alone: {@link BlockStatus#allocated} is false where its backing file answers.
+     *
+     * @param lengthBytes at least 1; the range begins before the end of the child
+     */
+    default BlockStatus allocatedHere(long offset, long lengthBytes) throws BlockException {
+        return new BlockStatus(true, false, true, false, 0, -1, null, lengthBytes);
+    }
+
+    /**
+     * Copies what the backing file of the child answers in the range into the child, rounded to whole allocation units. The content
+     * stays as it is: the copy serialises with all writes to these units and never overwrites newer data. Nothing where the child has no
+     * backing file.
+     *
+     * @throws BlockException also if the child can't be written
+     */
+    default void populate(long offset, long lengthBytes) throws BlockException {}
+
+    /**
+     * Tells filters below that a request has come to a certain point; one of them may make the caller wait there. Free where nobody
+     * listens. To be called inside a request of the parent, with no lock held.
+     */
+    default void event(BlockEvent event) throws BlockException {}
 }

@@ -41,7 +41,28 @@ public non-sealed interface FilterInstance extends DriverInstance {
         return child().extentAt(offset, lengthBytes);
     }
 
-    /** Metadata access of parents; filters that must see each access wrap it and refuse to map. */
+    /**
+     * Whether metadata access of parents must go through {@link #read} and {@link #write} like all else, tracked, padded and never
+     * mapped. If not, {@link #metadata} is what they get.
+     */
+    default boolean mustSeeMetadata() {
+        return false;
+    }
+
+    /** Whether writes that overlap must not run at the same time, and neither a read with an overlapping write. */
+    default boolean serialisesWrites() {
+        return false;
+    }
+
+    /** As {@link ChildAccess#populate}. */
+    default void populate(long offset, long lengthBytes) throws BlockException {
+        child().populate(offset, lengthBytes);
+    }
+
+    /** As {@link ChildAccess#event}. Not passed on: each node hears of its own requests and of what its parents announce. */
+    default void event(BlockEvent event) throws BlockException {}
+
+    /** Metadata access of parents where {@link #mustSeeMetadata} is false. Filters that must see the writes alone wrap it. */
     default MetadataAccess metadata() {
         return child().metadata();
     }

@@ -31,6 +31,16 @@ public interface OpenRequest {
     ChildAccess openReference(String childName, Set<dev.ashlar.core.ChildRole> roles, ImageReference reference)
             throws BlockException;
 
+    /**
+     * Opens a further child that the options describe under the name of its edge, and attaches it with the given roles.
+     *
+     * @param childName one of {@link BlockDriver#childNames}
+     * @throws BlockException INVALID where the options do not describe it
+     */
+    default ChildAccess openChild(String childName, Set<dev.ashlar.core.ChildRole> roles) throws BlockException {
+        throw new IllegalStateException("no child '" + childName + "' can be opened here");
+    }
+
     /** How to open. */
     enum Flag {
         /** No guest writes and no metadata writes. */

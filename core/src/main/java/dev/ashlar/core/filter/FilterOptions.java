@@ -1,0 +1,99 @@
+package dev.ashlar.core.filter;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The options of one node as they are taken, typed; what nobody took is refused by name. */
+final class FilterOptions {
+    private final String driverName;
+    private final TreeMap<String, String> left;
+
+    FilterOptions(String driverName, Map<String, String> given) {
+        this.driverName = driverName;
+        this.left = new TreeMap<>(given);
+    }
+
+    @Nullable
+    String text(String name) {
+        return left.remove(name);
+    }
+
+    boolean flag(String name, boolean otherwise) throws BlockException {
+        String text = left.remove(name);
+        if (text == null) {
+            return otherwise;
+        }
+        return switch (text) {
+            case "on", "yes", "true", "y" -> true;
+            case "off", "no", "false", "n" -> false;
+            default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
+        };
+    }
+
+    /** A whole number, possibly with a suffix k, M, G, T, P or E (powers of 1024). */
+    long size(String name, long otherwise) throws BlockException {
+        String text = left.remove(name);
+        return text == null ? otherwise : parseSize(name, text);
+    }
+
+    /** As {@link #size}, in the range of {@code int}. */
+    int number(String name, int otherwise) throws BlockException {
+        long value = size(name, otherwise);
+        if (value > Integer.MAX_VALUE) {
+            throw new BlockException(Kind.INVALID, "Parameter '" + name + "' is too large");
+        }
+        return (int) value;
+    }
+
+    /** Takes all options that begin so, without that beginning. */
+    Map<String, String> group(String prefix) {
+        Map<String, String> group = new TreeMap<>();
+        left.entrySet().removeIf(option -> {
+            if (!option.getKey().startsWith(prefix)) {
+                return false;
+            }
+            group.put(option.getKey().substring(prefix.length()), option.getValue());
+            return true;
+        });
+        return group;
+    }
+
+    /** @throws BlockException INVALID if an option is left */
+    void refuseRest() throws BlockException {
+        if (!left.isEmpty()) {
+            throw new BlockException(
+                    Kind.INVALID,
+                    "Block driver '" + driverName + "' does not support the option '" + left.firstKey() + "'");
+        }
+    }
+
+    private static long parseSize(String name, String text) throws BlockException {
+        int digits = 0;
+        while (digits < text.length() && text.charAt(digits) >= '0' && text.charAt(digits) <= '9') {
+            digits++;
+        }
+        int shift = switch (text.substring(digits)) {
+            case "", "B", "b" -> 0;
+            case "k", "K" -> 10;
+            case "m", "M" -> 20;
+            case "g", "G" -> 30;
+            case "t", "T" -> 40;
+            case "p", "P" -> 50;
+            case "e", "E" -> 60;
+            default -> -1;
+        };
+        try {
+            if (digits > 0 && shift >= 0) {
+                return Math.multiplyExact(Long.parseLong(text.substring(0, digits)), 1L << shift);
+            }
+        } catch (NumberFormatException | ArithmeticException e) {
+            throw new BlockException(Kind.INVALID, "Parameter '" + name + "' is too large", e);
+        }
+        throw new BlockException(
+                Kind.INVALID,
+                "Parameter '" + name + "' expects a whole number, possibly with a suffix k, M, G, T, P or E");
+    }
+}
