@@ -72,8 +72,7 @@ class BlockQueueTest {
                     } else {
                         taken = queue.read(offset, buffer, mine);
                         byte[] expected = Arrays.copyOfRange(model, offset, offset + length);
-                        checks.put(
-                                mine, () -> assertArrayEquals(expected, buffer.toArray(ValueLayout.JAVA_BYTE)));
+                        checks.put(mine, () -> assertArrayEquals(expected, buffer.toArray(ValueLayout.JAVA_BYTE)));
                     }
                     if (!taken) {
                         assertEquals(queue.depth(), queue.inFlight());
@@ -209,8 +208,9 @@ class BlockQueueTest {
             }
             assertEquals(1, queue.await(1, (token, result) -> assertEquals(4096, result)));
             queue.read(0, page, 2);
-            assertThrows(IllegalStateException.class, () -> queue.await(1, (token, result) -> backend.drain()
-                    .close()));
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> queue.await(1, (token, result) -> backend.drain().close()));
             assertFalse(backend.layer().tracker().isDrained());
         }
     }

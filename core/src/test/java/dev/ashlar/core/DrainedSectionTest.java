@@ -51,9 +51,12 @@ class DrainedSectionTest {
                         }
                     }));
                 }
-                ToyInstance instance = backend.root().capability(ToyInstance.class).orElseThrow();
+                ToyInstance instance =
+                        backend.root().capability(ToyInstance.class).orElseThrow();
                 for (int i = 0; i < 300; i++) {
-                    BlockNode target = i % 3 == 0 ? backend.root() : backend.root().children().get(0).node();
+                    BlockNode target = i % 3 == 0
+                            ? backend.root()
+                            : backend.root().children().get(0).node();
                     try (DrainedSection outer = i % 5 == 0 ? world.graph.drainAll() : target.drain();
                             DrainedSection inner = i % 2 == 0 ? backend.drain() : null) {
                         assertTrue(inner != outer);
@@ -120,7 +123,8 @@ class DrainedSectionTest {
                     }
                 });
                 inWrite.await();
-                Thread drainer = Thread.ofPlatform().start(() -> world.graph.drainAll().close());
+                Thread drainer =
+                        Thread.ofPlatform().start(() -> world.graph.drainAll().close());
                 Thread.sleep(50);
                 assertTrue(drainer.isAlive());
                 goOn.countDown();
@@ -149,8 +153,7 @@ class DrainedSectionTest {
                 assertTrue(String.valueOf(refused.get()).contains("inside one of its requests"));
                 world.disk("disk").hook = (operation, offset, length) -> {};
                 DrainedSection section = backend.drain();
-                assertThrows(
-                        IllegalStateException.class, () -> backend.read(0, MemorySegment.ofArray(new byte[10])));
+                assertThrows(IllegalStateException.class, () -> backend.read(0, MemorySegment.ofArray(new byte[10])));
                 section.close();
                 assertThrows(IllegalStateException.class, section::close);
                 backend.read(0, MemorySegment.ofArray(new byte[10]));

@@ -47,7 +47,8 @@ class RequestPathTest {
                     SizeChange.check(backend, model, random);
                 }
             }
-            try (BlockBackend again = world.graph.open("disk", OpenOptions.readOnly().format(format))) {
+            try (BlockBackend again =
+                    world.graph.open("disk", OpenOptions.readOnly().format(format))) {
                 assertArrayEquals(model, Arrays.copyOf(readAll(again), size));
             }
             assertEquals(0, world.disk("disk").openInstances);
@@ -280,8 +281,8 @@ class RequestPathTest {
                     }
                 };
                 byte[] bytes = new byte[10_000];
-                BlockException e = assertThrows(
-                        BlockException.class, () -> backend.write(1000, MemorySegment.ofArray(bytes)));
+                BlockException e =
+                        assertThrows(BlockException.class, () -> backend.write(1000, MemorySegment.ofArray(bytes)));
                 assertEquals(Kind.NO_SPACE, e.kind());
                 world.disk("disk").hook = (operation, offset, length) -> {
                     if (operation.equals("write")) {
@@ -315,12 +316,16 @@ class RequestPathTest {
                 assertThrows(IllegalArgumentException.class, () -> backend.read(-1, ten));
                 assertThrows(IllegalArgumentException.class, () -> backend.read(0, ten.asReadOnly()));
             }
-            BlockBackend reading = world.graph.open("disk", OpenOptions.readOnly().format("toy"));
+            BlockBackend reading =
+                    world.graph.open("disk", OpenOptions.readOnly().format("toy"));
             BlockException e = assertThrows(BlockException.class, () -> reading.write(0, ten));
             assertEquals(Kind.READ_ONLY, e.kind());
             assertEquals("Block node is read-only", e.getMessage());
             reading.close();
-            assertEquals(Kind.CLOSED, assertThrows(BlockException.class, () -> reading.read(0, ten)).kind());
+            assertEquals(
+                    Kind.CLOSED,
+                    assertThrows(BlockException.class, () -> reading.read(0, ten))
+                            .kind());
         }
     }
 
@@ -391,7 +396,9 @@ class RequestPathTest {
                         assertThrows(BlockException.class, () -> guessed.write(0, MemorySegment.ofArray(magic)));
                 assertEquals(Kind.PERMISSION, e.kind());
                 guessed.write(0, MemorySegment.ofArray(magic).asSlice(0, 2));
-                assertThrows(BlockException.class, () -> guessed.write(2, MemorySegment.ofArray(magic).asSlice(2)));
+                assertThrows(
+                        BlockException.class,
+                        () -> guessed.write(2, MemorySegment.ofArray(magic).asSlice(2)));
                 guessed.write(4096, MemorySegment.ofArray(magic));
             }
             try (BlockBackend named = world.open("disk", "raw")) {

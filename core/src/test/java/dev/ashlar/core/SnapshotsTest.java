@@ -41,8 +41,8 @@ class SnapshotsTest {
                 for (int i = 0; i < 60; i++) {
                     switch (random.nextInt(8)) {
                         case 0 -> {
-                            SnapshotInfo info =
-                                    snapshots.create(new SnapshotRequest("id" + i, "s" + i, 0, 1, 0, 0, java.util.OptionalLong.empty()));
+                            SnapshotInfo info = snapshots.create(
+                                    new SnapshotRequest("id" + i, "s" + i, 0, 1, 0, 0, java.util.OptionalLong.empty()));
                             kept.add(new Kept(info, model.clone()));
                         }
                         case 1 -> {
@@ -54,7 +54,8 @@ class SnapshotsTest {
                         }
                         case 2 -> {
                             if (!kept.isEmpty()) {
-                                snapshots.delete(kept.remove(random.nextInt(kept.size())).info());
+                                snapshots.delete(
+                                        kept.remove(random.nextInt(kept.size())).info());
                             }
                         }
                         default -> {
@@ -115,8 +116,14 @@ class SnapshotsTest {
             world.toyImage("disk", 4096, 8192);
             OpenOptions options = OpenOptions.readWrite()
                     .driverOptions(Map.of(
-                            "driver", "raw", "file.driver", "pass", "file.file.driver", "toy",
-                            "file.file.file.filename", "disk"));
+                            "driver",
+                            "raw",
+                            "file.driver",
+                            "pass",
+                            "file.file.driver",
+                            "toy",
+                            "file.file.file.filename",
+                            "disk"));
             try (BlockBackend backend = world.graph.open("", options)) {
                 assertEquals(4, world.graph.nodes().size());
                 Snapshots snapshots = backend.snapshots();
@@ -141,7 +148,8 @@ class SnapshotsTest {
             world.toyImage("disk", 4096, 8192).backing = new ImageReference("bare", "raw");
             try (BlockBackend bare = world.open("bare", "raw")) {
                 assertFalse(bare.snapshots().isSupported());
-                BlockException e = assertThrows(BlockException.class, () -> bare.snapshots().list());
+                BlockException e = assertThrows(
+                        BlockException.class, () -> bare.snapshots().list());
                 assertEquals(Kind.UNSUPPORTED, e.kind());
             }
             try (BlockBackend reading =
@@ -181,7 +189,8 @@ class SnapshotsTest {
                 }
             }
             writer.join();
-            BlockBackend view = backend.snapshots().open(backend.snapshots().list().get(0));
+            BlockBackend view =
+                    backend.snapshots().open(backend.snapshots().list().get(0));
             backend.close();
             view.read(0, MemorySegment.ofArray(new byte[100]));
             assertTrue(world.graph.nodes().size() > 0);

@@ -12,8 +12,8 @@ interface ThrottleClock {
         }
 
         @Override
+        @SuppressWarnings("WaitNotInLoop") // The caller loops.
         public void await(Condition condition, long nanos) throws InterruptedException {
-            // Early or late does not matter: whoever waits looks at the buckets again.
             long left = condition.awaitNanos(nanos);
             assert left <= nanos;
         }

@@ -111,7 +111,14 @@ public final class ThrottleGroup {
         int nextMember;
     }
 
-    private record Waiter(Condition condition) {}
+    /** A request that waits; has its identity. */
+    private static final class Waiter {
+        final Condition condition;
+
+        Waiter(Condition condition) {
+            this.condition = condition;
+        }
+    }
 
     /** A node's place in the group. */
     final class Member {
@@ -183,6 +190,7 @@ public final class ThrottleGroup {
             while (releases == 0) {
                 if (direction.turn == null) {
                     direction.turn = waiter;
+                    direction.nextMember = members.indexOf(this) + 1;
                 }
                 boolean mine = direction.turn == waiter;
                 long wait = mine ? buckets.waitNanos(write, clock.nanoTime()) : Long.MAX_VALUE;
@@ -191,9 +199,9 @@ public final class ThrottleGroup {
                 }
                 try {
                     if (mine) {
-                        clock.await(waiter.condition(), wait);
+                        clock.await(waiter.condition, wait);
                     } else {
-                        waiter.condition().await();
+                        waiter.condition.await();
                     }
                 } catch (InterruptedException e) {
                     interrupted = true;
@@ -212,8 +220,8 @@ public final class ThrottleGroup {
         }
 
         private void wakeAll() {
-            waitingReads.forEach(waiter -> waiter.condition().signal());
-            waitingWrites.forEach(waiter -> waiter.condition().signal());
+            waitingReads.forEach(waiter -> waiter.condition.signal());
+            waitingWrites.forEach(waiter -> waiter.condition.signal());
         }
     }
 
@@ -228,7 +236,7 @@ public final class ThrottleGroup {
             if (first != null) {
                 direction.turn = first;
                 direction.nextMember = at + 1;
-                first.condition().signal();
+                first.condition.signal();
                 return;
             }
         }

@@ -22,7 +22,8 @@ final class Failures {
         latest.add(new Failed(token, reason));
     }
 
-    @Nullable BlockException take(long token) {
+    @Nullable
+    BlockException take(long token) {
         for (Failed failed : latest) {
             if (failed.token() == token) {
                 latest.remove(failed);

@@ -108,15 +108,14 @@ final class HitPath {
 
     /** The failure that the file reported as a negative errno. */
     static BlockException failure(int errno, ProtocolLayer file, boolean write) {
-        BlockException.Kind kind =
-                switch (errno) {
-                    case -28, -122 -> BlockException.Kind.NO_SPACE;
-                    case -27 -> BlockException.Kind.TOO_LARGE;
-                    case -1, -13 -> BlockException.Kind.PERMISSION;
-                    case -9 -> BlockException.Kind.CLOSED;
-                    case -22 -> BlockException.Kind.INVALID;
-                    default -> BlockException.Kind.IO;
-                };
+        BlockException.Kind kind = switch (errno) {
+            case -28, -122 -> BlockException.Kind.NO_SPACE;
+            case -27 -> BlockException.Kind.TOO_LARGE;
+            case -1, -13 -> BlockException.Kind.PERMISSION;
+            case -9 -> BlockException.Kind.CLOSED;
+            case -22 -> BlockException.Kind.INVALID;
+            default -> BlockException.Kind.IO;
+        };
         return new BlockException(
                 kind,
                 (write ? "Write to '" : "Read from '") + file.instance().fileName() + "' failed: " + kind.reason());

@@ -19,16 +19,21 @@ final class QueueEntry {
     long token;
     long offset;
     /** The user's buffer; null for a flush. */
-    @Nullable MemorySegment buffer;
+    @Nullable
+    MemorySegment buffer;
     /** Stands in for a buffer that only its own thread may touch, while a worker has the request. */
-    @Nullable MemorySegment stand;
+    @Nullable
+    MemorySegment stand;
 
     long hostOffset;
     int result;
-    @Nullable BlockException failure;
+
+    @Nullable
+    BlockException failure;
 
     /** Next in a list of finished entries. */
-    @Nullable QueueEntry next;
+    @Nullable
+    QueueEntry next;
 
     QueueEntry(int index) {
         this.index = index;

@@ -363,7 +363,8 @@ public final class RequestQueue implements BankOwner {
 
     private boolean park() {
         if (atWorkers == 0 && !held.isEmpty() && layer.tracker().isDrainedByThisThread()) {
-            throw new IllegalStateException("the thread that holds a drained section waits for requests held back by it");
+            throw new IllegalStateException(
+                    "the thread that holds a drained section waits for requests held back by it");
         }
         boolean interrupted = false;
         sleep = Sleep.PARKED;
@@ -429,8 +430,7 @@ public final class RequestQueue implements BankOwner {
             zeroBehindEnd(entry, result);
         }
         entry.finish(
-                result < 0 ? result : (int) length,
-                result < 0 ? HitPath.failure(result, direct.file(), write) : null);
+                result < 0 ? result : (int) length, result < 0 ? HitPath.failure(result, direct.file(), write) : null);
         if (deferring) {
             ready.add(entry);
         } else {

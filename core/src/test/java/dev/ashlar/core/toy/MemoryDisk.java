@@ -21,6 +21,7 @@ public final class MemoryDisk {
     public volatile Hook hook = (operation, offset, lengthBytes) -> {};
     /** Data operations under way. */
     public final AtomicInteger busy = new AtomicInteger();
+
     public final AtomicInteger writes = new AtomicInteger();
     public final AtomicInteger flushes = new AtomicInteger();
     /** The exclusive writer, as a stand-in for locks between processes. */

@@ -239,8 +239,7 @@ public final class MemoryDriver implements BlockDriver {
                     || (buffer != null && lengthBytes > limits.maxTransferBytes())) {
                 throw new IllegalArgumentException("request " + offset + "+" + lengthBytes + " breaks the limits");
             }
-            if (buffer != null
-                    && (!buffer.isNative() || buffer.address() % limits.memoryAlignmentBytes() != 0)) {
+            if (buffer != null && (!buffer.isNative() || buffer.address() % limits.memoryAlignmentBytes() != 0)) {
                 throw new IllegalArgumentException("buffer breaks the limits");
             }
         }
