@@ -12,15 +12,20 @@ import net.jqwik.api.constraints.IntRange;
 
 /** Arithmetic on runs of refcounts against one count at a time, for all widths. */
 class RefcountRangeProperties {
-    private static final int BLOCK_BYTES = 512;
+    private static final int BLOCK_BYTES = 4096;
+    /** Counts at which a byte or a half of one is full, so that a carry would show. */
+    private static final long[] NEAR_A_CARRY = {1, 2, 126, 127, 128, 254, 255, 256, 0x7fff, 0x8000, 0xfffe};
+
 
     @Property(tries = 2000)
     void addingToARunEqualsAddingOneByOne(
             @ForAll @IntRange(min = 0, max = 6) int order,
             @ForAll long seed,
             @ForAll @IntRange(min = 0, max = 63) int from,
-            @ForAll @IntRange(min = 0, max = 63) int count,
-            @ForAll boolean up) {
+            @ForAll @IntRange(min = 0, max = 2048) int count,
+            @ForAll boolean up,
+            @ForAll @IntRange(min = 10, max = 10_000) int limitEvery,
+            @ForAll @IntRange(min = 1, max = 1000) int carryEvery) {
         int entries = BLOCK_BYTES * 8 >> order;
         int first = Math.min(from, entries - 1);
         int length = Math.min(count, entries - first);
@@ -29,10 +34,13 @@ class RefcountRangeProperties {
         long[] model = new long[entries];
         Random random = new Random(seed);
         for (int i = 0; i < entries; i++) {
-            model[i] = switch (random.nextInt(20)) {
+            model[i] = switch (random.nextInt(limitEvery)) {
                 case 0 -> 0;
                 case 1 -> maximum;
-                default -> 1 & maximum;
+                default ->
+                    Math.min(
+                            maximum,
+                            random.nextInt(carryEvery) == 0 ? NEAR_A_CARRY[random.nextInt(NEAR_A_CARRY.length)] : 1);
             };
             RefcountWidth.set(block, order, i, model[i]);
         }
@@ -63,7 +71,7 @@ class RefcountRangeProperties {
         int first = Math.min(from, entries - 1);
         MemorySegment block = MemorySegment.ofArray(new byte[BLOCK_BYTES]);
         Random random = new Random(seed);
-        int zeroEvery = 1 + random.nextInt(300);
+        int zeroEvery = 1 + random.nextInt(3000);
         int expected = -1;
         for (int i = 0; i < entries; i++) {
             boolean zero = random.nextInt(zeroEvery) == 0;
