@@ -16,7 +16,6 @@ class RefcountRangeProperties {
     /** Counts at which a byte or a half of one is full, so that a carry would show. */
     private static final long[] NEAR_A_CARRY = {1, 2, 126, 127, 128, 254, 255, 256, 0x7fff, 0x8000, 0xfffe};
 
-
     @Property(tries = 2000)
     void addingToARunEqualsAddingOneByOne(
             @ForAll @IntRange(min = 0, max = 6) int order,
