@@ -308,7 +308,11 @@ final class UringEngine implements IoEngine {
         int target = inFlight() == 0 ? minCompletions : Math.min(minCompletions, inFlight());
         long startNanos = timeoutNanos == Long.MAX_VALUE ? 0 : System.nanoTime();
         long leftNanos = timeoutNanos;
-        int count = await(0, consumer);
+        int count = consume(consumer);
+        if (count >= target || leftNanos <= 0 || wakeup.hasArrived()) {
+            count += await(0, consumer);
+        }
+        // What is pending goes to the kernel with the call that waits.
         while (count < target && leftNanos > 0 && !wakeup.hasArrived()) {
             // One at a time: the wake-up is a completion too, and must not wait for the others.
             ring.enter(1, true, leftNanos);
