@@ -35,7 +35,8 @@ public final class FlatOptions {
         try {
             return new JsonReader(json).flatObject();
         } catch (JsonReader.Malformed e) {
-            throw new BlockException(Kind.INVALID, "Could not parse the JSON options: " + e.getMessage(), e);
+            throw new BlockException(
+                    Kind.INVALID, "Could not parse the JSON options: JSON parse error, " + e.getMessage(), e);
         }
     }
 

@@ -106,13 +106,13 @@ final class BlkdebugConfig {
     }
 
     private static BlkdebugRule rule(String section, Map<String, String> texts) throws BlockException {
-        FilterOptions options = new FilterOptions("blkdebug", texts);
+        FilterOptions options = new FilterOptions(texts, "[" + section + "] section doesn't support");
         String eventName = options.text("event");
         if (eventName == null) {
             throw new BlockException(Kind.INVALID, "Missing event name for rule");
         }
         BlockEvent event = BlockEvent.find(eventName)
-                .orElseThrow(() -> new BlockException(Kind.INVALID, "Invalid event name \"" + eventName + "\""));
+                .orElseThrow(() -> new BlockException(Kind.INVALID, "invalid parameter value: " + eventName));
         int state = options.number("state", 0);
         BlkdebugRule rule = switch (section) {
             case "inject-error" -> injectError(event, state, options);
@@ -134,7 +134,7 @@ final class BlkdebugConfig {
                 }
             }
             if (types.isEmpty()) {
-                throw new BlockException(Kind.INVALID, "Parameter 'iotype' does not accept value '" + typeName + "'");
+                throw new BlockException(Kind.INVALID, "invalid parameter value: " + typeName);
             }
         }
         String sector = options.text("sector");

@@ -8,11 +8,19 @@ import org.jspecify.annotations.Nullable;
 
 /** The options of one node as they are taken, typed; what nobody took is refused by name. */
 final class FilterOptions {
-    private final String driverName;
+    /** How a message about an option begins that nobody took. */
+    private final String refusal;
+
     private final TreeMap<String, String> left;
 
+    /** The options of a filter. */
     FilterOptions(String driverName, Map<String, String> given) {
-        this.driverName = driverName;
+        this(given, "Block format '" + driverName + "' does not support");
+    }
+
+    /** @param refusal how a message about an unknown option begins */
+    FilterOptions(Map<String, String> given, String refusal) {
+        this.refusal = refusal;
         this.left = new TreeMap<>(given);
     }
 
@@ -64,9 +72,7 @@ final class FilterOptions {
     /** @throws BlockException INVALID if an option is left */
     void refuseRest() throws BlockException {
         if (!left.isEmpty()) {
-            throw new BlockException(
-                    Kind.INVALID,
-                    "Block driver '" + driverName + "' does not support the option '" + left.firstKey() + "'");
+            throw new BlockException(Kind.INVALID, refusal + " the option '" + left.firstKey() + "'");
         }
     }
 

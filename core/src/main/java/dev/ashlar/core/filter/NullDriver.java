@@ -62,7 +62,10 @@ public class NullDriver implements BlockDriver {
         if (fileName != null && !fileName.isEmpty() && !fileName.equals(expected)) {
             throw new BlockException(Kind.INVALID, "The only allowed filename for this driver is '" + expected + "'");
         }
-        FilterOptions options = new FilterOptions(name, given);
+        if (given.getOrDefault("latency-ns", "").startsWith("-")) {
+            throw new BlockException(Kind.INVALID, "latency-ns is invalid");
+        }
+        FilterOptions options = new FilterOptions(given, "Block protocol '" + name + "' doesn't support");
         long size = options.size("size", 1 << 30);
         long latency = options.size("latency-ns", 0);
         boolean zeroes = options.flag("read-zeroes", false);

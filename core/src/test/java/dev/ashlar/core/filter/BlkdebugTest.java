@@ -111,11 +111,11 @@ class BlkdebugTest {
                 "align=3 | Cannot meet constraints with align 3",
                 "align=4096,max-transfer=512 | Cannot meet constraints with max-transfer 512",
                 "inject-error.0.errno=5 | Missing event name for rule",
-                "inject-error.0.event=nonsense | Invalid event name \"nonsense\"",
-                "inject-error.0.event=none,inject-error.0.colour=red | Block driver 'blkdebug' does not support the"
+                "inject-error.0.event=nonsense | invalid parameter value: nonsense",
+                "inject-error.0.event=none,inject-error.0.colour=red | [inject-error] section doesn't support the"
                         + " option 'colour'",
                 "inject-error.x.event=none | Invalid parameter 'inject-error.x.event'",
-                "inject-error.0.event=none,inject-error.0.iotype=x | Parameter 'iotype' does not accept value 'x'",
+                "inject-error.0.event=none,inject-error.0.iotype=x | invalid parameter value: x",
                 "inject-error.0.event=none,inject-error.0.sector=9223372036854775807 | Parameter 'sector' is too large"
             })
     void badOptionsAreRefused(String rules, String message) {

@@ -101,7 +101,7 @@ class DescribedNodesTest {
                     assertThrows(BlockException.class, () -> world.open("driver=copy-on-read"))
                             .getMessage());
             assertEquals(
-                    "Block driver 'copy-on-read' does not support the option 'bottom'",
+                    "Block format 'copy-on-read' does not support the option 'bottom'",
                     assertThrows(
                                     BlockException.class,
                                     () -> world.open("driver=copy-on-read,bottom=x,file.filename=disk"))

@@ -69,7 +69,7 @@ class ThrottleTest {
                 "iops-read=10,iops-read-max-length=0 | the burst length cannot be 0",
                 "iops-read=10,iops-read-max-length=2 | burst length set without burst rate",
                 "iops-read=1000000000000001 | bps/iops/max values must be within [0, 1000000000000000]",
-                "bps=1 | Block driver 'throttle' does not support the option 'bps'"
+                "bps=1 | Block format 'throttle' does not support the option 'bps'"
             })
     void badLimitsAreRefused(String texts, String message) throws Exception {
         Map<String, String> options = dev.ashlar.core.FlatOptions.ofKeyval(texts);
