@@ -144,23 +144,54 @@ public final class BlockGraph implements AutoCloseable {
         return registry;
     }
 
-    DrainedSection drain(BlockNode node) {
-        return beginDrain(node);
+    /**
+     * Stops all requests to some nodes together: all are asked to stop before the first is waited for.
+     *
+     * @param targets at least one node of this graph
+     */
+    public DrainedSection drain(List<BlockNode> targets) {
+        if (targets.isEmpty()) {
+            throw new IllegalArgumentException("no nodes to drain");
+        }
+        return beginDrain(List.copyOf(targets));
     }
 
-    private DrainedSection beginDrain(@Nullable BlockNode target) {
+    boolean isUsedByBackend(BlockNode node) {
+        lock.lock();
+        try {
+            for (BlockBackend backend : backends) {
+                if (backend.root() == node) {
+                    return true;
+                }
+            }
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    boolean isRoot(BlockNode node) {
+        lock.lock();
+        try {
+            return node.parentEdges().isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    DrainedSection drain(BlockNode node) {
+        return beginDrain(List.of(node));
+    }
+
+    private DrainedSection beginDrain(@Nullable List<BlockNode> targets) {
         long holder = Thread.currentThread().threadId();
         DrainedSection section;
         List<BlockNode> waitFor;
         lock.lock();
         try {
             LinkedHashSet<BlockNode> affected = new LinkedHashSet<>();
-            if (target != null) {
-                collectWithParents(target, affected);
-            } else {
-                for (BlockNode node : nodes.values()) {
-                    collectWithParents(node, affected);
-                }
+            for (BlockNode node : targets != null ? targets : nodes.values()) {
+                collectWithParents(node, affected);
             }
             for (BlockNode node : affected) {
                 if (node.layer().tracker().isInside()) {
@@ -172,7 +203,7 @@ public final class BlockGraph implements AutoCloseable {
                 node.quiesce(holder);
             }
             waitFor = List.copyOf(affected);
-            section = new DrainedSection(this, new ArrayList<>(affected), target == null, holder);
+            section = new DrainedSection(this, new ArrayList<>(affected), targets == null, holder);
             sections.add(section);
         } finally {
             lock.unlock();

@@ -23,7 +23,7 @@ public final class BlockNode {
     private final String fileName;
     private final Layer layer;
     private final PermissionRules.Mode mode;
-    private final List<ChildEdge> children;
+    private volatile List<ChildEdge> children;
     /** The node whose snapshot this one shows, kept open by it. */
     private final @Nullable BlockNode origin;
 
@@ -34,6 +34,11 @@ public final class BlockNode {
     private final List<ChildEdge> parents = new ArrayList<>();
     private int views;
     private int drains;
+
+    /** How to open the driver again; null for files and for views of snapshots. Set before the node is known to others. */
+    private @Nullable DriverReopening reopening;
+
+    private volatile ActiveBitmaps bitmaps = ActiveBitmaps.NONE;
 
     // Used by the thread that opens or closes.
     private @Nullable EnumSet<Permission> lockedUsed;
@@ -75,6 +80,78 @@ public final class BlockNode {
         return layer.isReadOnly();
     }
 
+    /** Whether the node has a medium: its driver and those of all children are open. */
+    public boolean isInserted() {
+        if (layer.isClosed()) {
+            return false;
+        }
+        for (ChildEdge edge : children) {
+            if (!edge.node().isInserted()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whether a flush or a metadata write failed, so that nothing is written any more until the image is opened again. */
+    public boolean isFailed() {
+        return layer.failStop().isFailed();
+    }
+
+    /** Whether a backend is attached to this node itself. */
+    public boolean isUsedByBackend() {
+        return graph.isUsedByBackend(this);
+    }
+
+    /** Whether nobody is attached to this node but the graph's owner. */
+    public boolean isRoot() {
+        return graph.isRoot(this);
+    }
+
+    /** Says who knows of this node's dirty bitmaps; snapshots are not applied while one is active. */
+    public void setActiveBitmaps(ActiveBitmaps owner) {
+        bitmaps = java.util.Objects.requireNonNull(owner, "owner");
+    }
+
+    /** Whether a dirty bitmap of this node is active. */
+    public boolean hasActiveBitmaps() {
+        return bitmaps.any();
+    }
+
+    /** Makes what was written durable, as control code: not held back by a drain. Nothing for a read-only node. */
+    public void flush() throws BlockException {
+        if (!isReadOnly()) {
+            layer.flush(dev.ashlar.core.request.Origin.PARENT);
+        }
+    }
+
+    /**
+     * The machine's state that goes with this node's live disk.
+     *
+     * @return to be closed by the caller, before the node is
+     * @throws BlockException UNSUPPORTED if the driver has no room for one
+     */
+    public VmState openVmState() throws BlockException {
+        return VmState.open(this);
+    }
+
+    /**
+     * Runs an operation while this node's driver is closed and opens it again over the same children, with the same options. The children
+     * stay open throughout. Called on a drained node, by a control operation.
+     *
+     * @return what the operation returns
+     * @throws BlockException of the operation, which goes before one of the opening; if the driver could not be opened again the
+     *     node is left without one ({@link #isInserted}) and without children
+     * @throws IllegalStateException if this is a file, or a view of a snapshot
+     */
+    public <T> T whileDriverClosed(ControlOperation<T> operation) throws BlockException {
+        DriverReopening how = reopening;
+        if (how == null) {
+            throw new IllegalStateException("node '" + name() + "' can't be opened again");
+        }
+        return how.around(operation);
+    }
+
     /** Virtual size in bytes. */
     public long lengthBytes() throws BlockException {
         return layer.lengthBytes();
@@ -110,6 +187,9 @@ public final class BlockNode {
      * drained node, drain it first.
      */
     public <T> Optional<T> capability(Class<T> type) {
+        if (layer.isClosed()) {
+            return Optional.empty();
+        }
         return layer.instance().capability(type);
     }
 
@@ -186,6 +266,15 @@ public final class BlockNode {
     /** As {@link #children}, for package use. */
     List<ChildEdge> edges() {
         return children;
+    }
+
+    void rememberReopening(DriverReopening how) {
+        reopening = how;
+    }
+
+    /** The driver is gone for good: nothing is below any more. */
+    void dropChildren() {
+        children = List.of();
     }
 
     /** Edges from parents and backends; under the graph's lock, or while nobody else knows the node. */

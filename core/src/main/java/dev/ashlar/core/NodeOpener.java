@@ -225,6 +225,7 @@ final class NodeOpener {
                 layer.guardHead(new HeadGuard(this::refuseImage));
             }
             BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
+            node.rememberReopening(new DriverReopening(node, own, flags(spec)));
             graph.add(node);
             done = true;
             return node;

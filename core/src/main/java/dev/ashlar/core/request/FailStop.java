@@ -17,6 +17,11 @@ public final class FailStop {
         }
     }
 
+    /** The driver was opened again. */
+    void reset() {
+        cause = null;
+    }
+
     public boolean isFailed() {
         return cause != null;
     }

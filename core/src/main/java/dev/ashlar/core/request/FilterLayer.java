@@ -3,6 +3,7 @@ package dev.ashlar.core.request;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockStatus;
 import dev.ashlar.core.spi.BlockEvent;
+import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.FilterInstance;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
@@ -11,11 +12,13 @@ import java.lang.foreign.MemorySegment;
 
 /** The data plane of a filter: everything passes through its instance. */
 public final class FilterLayer extends Layer {
-    private final FilterInstance instance;
+    /** Replaced only while the node is drained. */
+    private volatile FilterInstance instance;
+
     private final Layer child;
     private final boolean unmap;
-    private final boolean serialisesWrites;
-    private final MetadataAccess metadata;
+    private volatile boolean serialisesWrites;
+    private volatile MetadataAccess metadata;
 
     public FilterLayer(String name, LayerMode mode, FailStop failStop, FilterInstance instance, Layer child) {
         super(name, mode, failStop);
@@ -29,6 +32,16 @@ public final class FilterLayer extends Layer {
     @Override
     public FilterInstance instance() {
         return instance;
+    }
+
+    @Override
+    void replaceInstance(DriverInstance fresh) {
+        if (!(fresh instanceof FilterInstance filter)) {
+            throw new IllegalStateException("not a filter: " + fresh.getClass().getName());
+        }
+        instance = filter;
+        serialisesWrites = filter.serialisesWrites();
+        metadata = filter.mustSeeMetadata() ? new RequestMetadata(this) : filter.metadata();
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockStatus;
 import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.Mapping;
@@ -16,10 +17,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The data plane of an image format: asks the driver where bytes live and moves them. */
 public final class FormatLayer extends Layer {
-    private final FormatInstance instance;
+    /** Replaced only while the node is drained. */
+    private volatile FormatInstance instance;
+
     private final @Nullable Layer backing;
     private final boolean unmap;
-    private final long allocationUnit;
+    private volatile long allocationUnit;
     private final MetadataAccess metadata;
 
     /** @param backing answers for what the image has not allocated; null: zeros do */
@@ -36,6 +39,15 @@ public final class FormatLayer extends Layer {
     @Override
     public FormatInstance instance() {
         return instance;
+    }
+
+    @Override
+    void replaceInstance(DriverInstance fresh) {
+        if (!(fresh instanceof FormatInstance format)) {
+            throw new IllegalStateException("not a format: " + fresh.getClass().getName());
+        }
+        instance = format;
+        allocationUnit = format.allocationUnitBytes();
     }
 
     @Override

@@ -131,6 +131,18 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         }
     }
 
+    /**
+     * Puts a driver's new instance into a node whose old one was closed; requests run again, and an earlier failure is forgotten, as
+     * whenever an image is opened. Called on a drained node.
+     */
+    public final void reopen(DriverInstance fresh) {
+        replaceInstance(fresh);
+        failStop.reset();
+        closed = false;
+    }
+
+    abstract void replaceInstance(DriverInstance fresh);
+
     /** Refuses writes after which the content would look like an image of another format. */
     public final void guardHead(HeadGuard guard) {
         headGuard = guard;

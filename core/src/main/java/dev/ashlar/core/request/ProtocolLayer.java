@@ -3,6 +3,7 @@ package dev.ashlar.core.request;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
@@ -34,6 +35,11 @@ public final class ProtocolLayer extends Layer {
     @Override
     public ProtocolInstance instance() {
         return instance;
+    }
+
+    @Override
+    void replaceInstance(DriverInstance fresh) {
+        throw new IllegalStateException("a file is not opened again under its users");
     }
 
     @Override

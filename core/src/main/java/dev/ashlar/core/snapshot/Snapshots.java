@@ -4,9 +4,11 @@ import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockNode;
-import dev.ashlar.core.ChildEdge;
-import dev.ashlar.core.ChildRole;
+import dev.ashlar.core.VmState;
 import dev.ashlar.core.spi.SnapshotCapable;
+import dev.ashlar.core.spi.SnapshotComparable;
+import dev.ashlar.core.spi.SnapshotRenamable;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -17,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * provided that no other child holds content that would have to be snapshotted with it.
  *
  * <p>Any thread. Operations that change something drain the node themselves; they run one at a time. Names and ids are not
- * validated here: an image may hold any.
+ * validated here: an image may hold any. Three failures are told apart by their kind: no medium (NO_MEDIUM), no snapshots here
+ * (UNSUPPORTED), and no such snapshot, which is an empty result of the finders and NOT_FOUND where a snapshot had to be there.
  */
 public final class Snapshots {
     private final BlockNode node;
@@ -31,18 +34,35 @@ public final class Snapshots {
         return new Snapshots(Objects.requireNonNull(node, "node"));
     }
 
-    /** Whether {@link #create} can work: writable, and the driver or the fallback child has snapshots. */
+    /** The node that was asked for. */
+    public BlockNode node() {
+        return node;
+    }
+
+    /** Whether {@link #create} can work: a medium, writable, and the driver or the fallback child has snapshots. */
     public boolean isSupported() {
-        return !node.isReadOnly() && carrier() != null;
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
+        return carrier != null && carrier.isWritable();
+    }
+
+    /** The node whose driver keeps the snapshots: this one, or a fallback child. */
+    public Optional<BlockNode> carrier() {
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
+        return carrier == null ? Optional.empty() : Optional.of(carrier.node());
     }
 
     /**
      * All snapshots in table order.
      *
-     * @throws BlockException UNSUPPORTED when neither the driver nor a fallback child has any
+     * @throws BlockException NO_MEDIUM; UNSUPPORTED when neither the driver nor a fallback child has any
      */
     public List<SnapshotInfo> list() throws BlockException {
-        return capability(requireCarrier()).snapshots();
+        return index().list();
+    }
+
+    /** The list with its look-ups, as it is now. @throws BlockException as {@link #list} */
+    public SnapshotIndex index() throws BlockException {
+        return requireCarrier().capable().snapshotIndex();
     }
 
     /** The first snapshot of that name. */
@@ -61,28 +81,17 @@ public final class Snapshots {
         if (id == null && name == null) {
             throw new IllegalArgumentException("neither id nor name");
         }
-        for (SnapshotInfo snapshot : list()) {
-            if ((id == null || id.equals(snapshot.id())) && (name == null || name.equals(snapshot.name()))) {
-                return Optional.of(snapshot);
-            }
-        }
-        return Optional.empty();
+        return index().find(id, name);
     }
 
     /** The first snapshot with that id or, if there is none, with that name. */
     public Optional<SnapshotInfo> findByIdOrName(String idOrName) throws BlockException {
-        List<SnapshotInfo> all = list();
-        for (SnapshotInfo snapshot : all) {
-            if (snapshot.id().equals(idOrName)) {
-                return Optional.of(snapshot);
-            }
-        }
-        for (SnapshotInfo snapshot : all) {
-            if (snapshot.name().equals(idOrName)) {
-                return Optional.of(snapshot);
-            }
-        }
-        return Optional.empty();
+        return find(new SnapshotSelector(null, null, idOrName));
+    }
+
+    /** The snapshot that the selector means. */
+    public Optional<SnapshotInfo> find(SnapshotSelector selector) throws BlockException {
+        return selector.find(index());
     }
 
     /**
@@ -93,24 +102,62 @@ public final class Snapshots {
      */
     public SnapshotInfo create(SnapshotRequest request) throws BlockException {
         Objects.requireNonNull(request, "request");
+        SnapshotCarrier carrier = requireCarrier();
         requireWritable();
-        BlockNode carrier = requireCarrier();
-        return node.whileDrained(() -> onCarrier(carrier, capable -> capable.createSnapshot(request)));
+        return carrier.whileDrained(() -> carrier.capable().createSnapshot(request));
     }
 
     /**
-     * Makes the snapshot's content the present one. The snapshot stays.
+     * Makes the snapshot's content the present one. The snapshot stays. Drivers above the one that keeps the snapshots are closed
+     * meanwhile and opened again over the same child with the same options.
      *
      * @param snapshot an entry of {@link #list}
+     * @throws BlockException NO_MEDIUM "Block driver is closed"; BUSY "Device has active dirty bitmaps"; UNSUPPORTED; NOT_FOUND. If a
+     *     driver could not be opened again, its node is left without one; a failure to apply goes before that one
      */
     public void apply(SnapshotInfo snapshot) throws BlockException {
         Objects.requireNonNull(snapshot, "snapshot");
+        requireApplicable(node);
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
+        if (carrier == null) {
+            throw new BlockException(Kind.UNSUPPORTED, "Block driver does not support internal snapshots");
+        }
         requireWritable();
-        BlockNode carrier = requireCarrier();
-        node.<Boolean>whileDrained(() -> onCarrier(carrier, capable -> {
-            capable.applySnapshot(requireListed(capable, snapshot));
-            return true;
-        }));
+        requireListed(carrier.capable(), snapshot);
+        applyFrom(carrier, 0, snapshot);
+    }
+
+    private void applyFrom(SnapshotCarrier carrier, int from, SnapshotInfo snapshot) throws BlockException {
+        BlockNode at = carrier.path().get(from);
+        at.<Boolean>whileDrained(() -> {
+            requireApplicable(at);
+            if (from == carrier.path().size() - 1) {
+                SnapshotCapable capable = carrier.capable();
+                capable.applySnapshot(requireListed(capable, snapshot));
+                return true;
+            }
+            return at.<Boolean>whileDriverClosed(() -> {
+                applyFrom(carrier, from + 1, snapshot);
+                return true;
+            });
+        });
+    }
+
+    /** Whether {@link #apply} would be refused before it began. */
+    void requireApplicable() throws BlockException {
+        requireApplicable(node);
+        for (BlockNode below : requireCarrier().path()) {
+            requireApplicable(below);
+        }
+    }
+
+    private static void requireApplicable(BlockNode at) throws BlockException {
+        if (!at.isInserted()) {
+            throw new BlockException(Kind.NO_MEDIUM, "Block driver is closed");
+        }
+        if (at.hasActiveBitmaps()) {
+            throw new BlockException(Kind.BUSY, "Device has active dirty bitmaps");
+        }
     }
 
     /**
@@ -120,7 +167,21 @@ public final class Snapshots {
      */
     public void delete(SnapshotInfo snapshot) throws BlockException {
         Objects.requireNonNull(snapshot, "snapshot");
-        BlockNode carrier = carrier();
+        delete(snapshot.id(), snapshot.name());
+    }
+
+    /**
+     * Deletes the first snapshot that has the id (if given) and the name (if given). The node is drained first, so that no request is
+     * under way while tables change.
+     *
+     * @throws BlockException INVALID if neither is given; NO_MEDIUM; UNSUPPORTED; NOT_FOUND; BUSY while it is open for reading
+     */
+    public void delete(@Nullable String id, @Nullable String name) throws BlockException {
+        SnapshotCarrier.requireMedium(node);
+        if (id == null && name == null) {
+            throw new BlockException(Kind.INVALID, "snapshot_id and name are both NULL");
+        }
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
         if (carrier == null) {
             throw new BlockException(
                     Kind.UNSUPPORTED,
@@ -128,44 +189,120 @@ public final class Snapshots {
                             + "' does not support internal snapshot deletion");
         }
         requireWritable();
-        node.<Boolean>whileDrained(() -> onCarrier(carrier, capable -> {
-            capable.deleteSnapshot(requireListed(capable, snapshot));
+        carrier.<Boolean>whileDrained(() -> {
+            SnapshotCapable capable = carrier.capable();
+            capable.deleteSnapshot(requireFound(capable.snapshotIndex(), id, name));
             return true;
-        }));
+        });
+    }
+
+    /** Gives a snapshot another name. @throws BlockException UNSUPPORTED where the driver can't */
+    public SnapshotInfo rename(SnapshotInfo snapshot, String name) throws BlockException {
+        Objects.requireNonNull(name, "name");
+        SnapshotCarrier carrier = requireCarrier();
+        requireWritable();
+        return carrier.whileDrained(() -> carrier.capability(SnapshotRenamable.class)
+                .renameSnapshot(requireListed(carrier.capable(), snapshot), name));
     }
 
     /**
-     * Opens the snapshot's content for reading, beside the live disk and other snapshots. While it is open the snapshot can't be
-     * deleted.
+     * Opens the snapshot's content for reading, beside the live disk and other snapshots: as many at once as one likes. While it is
+     * open the snapshot can't be deleted.
      *
      * @return to be closed by the caller
      */
     public BlockBackend open(SnapshotInfo snapshot) throws BlockException {
-        return requireCarrier().openSnapshot(snapshot);
+        return requireCarrier().node().openSnapshot(snapshot);
     }
 
-    private interface CarrierOperation<T> {
-        T run(SnapshotCapable capable) throws BlockException;
-    }
-
-    /** The carrier's own users stand still as well, when it is not the node itself. */
-    private <T> T onCarrier(BlockNode carrier, CarrierOperation<T> operation) throws BlockException {
-        if (carrier == node) {
-            return operation.run(capability(carrier));
+    /**
+     * Shows a snapshot's content of a read-only node without changing the image. Unlike {@link #open} it takes no fallback and no
+     * writable node, as QEMU does for tools that look into images.
+     *
+     * @throws BlockException NO_MEDIUM; INVALID "Device is not readonly", or if neither id nor name is given; UNSUPPORTED;
+     *     NOT_FOUND
+     */
+    public BlockBackend loadTemporarily(@Nullable String id, @Nullable String name) throws BlockException {
+        SnapshotCarrier.requireMedium(node);
+        if (id == null && name == null) {
+            throw new BlockException(Kind.INVALID, "snapshot_id and name are both NULL");
         }
-        return carrier.whileDrained(() -> operation.run(capability(carrier)));
+        if (!node.isReadOnly()) {
+            throw new BlockException(Kind.INVALID, "Device is not readonly");
+        }
+        Optional<SnapshotCapable> capable = node.capability(SnapshotCapable.class);
+        if (capable.isEmpty()) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED,
+                    "Block format '" + node.driverName() + "' used by device '" + node.name()
+                            + "' does not support temporarily loading internal snapshots");
+        }
+        return node.openSnapshot(requireFound(capable.get().snapshotIndex(), id, name));
+    }
+
+    /** As {@link #loadTemporarily}, with a text that is an id or, if that is not found or invalid, a name. */
+    public BlockBackend loadTemporarily(String idOrName) throws BlockException {
+        try {
+            return loadTemporarily(Objects.requireNonNull(idOrName, "idOrName"), null);
+        } catch (BlockException e) {
+            if (e.kind() != Kind.NOT_FOUND && e.kind() != Kind.INVALID) {
+                throw e;
+            }
+            return loadTemporarily(null, idOrName);
+        }
+    }
+
+    /** The state of a machine that goes with the live disk. @return to be closed by the caller */
+    public VmState openVmState() throws BlockException {
+        return requireCarrier().node().openVmState();
+    }
+
+    /**
+     * Where two layers may differ, from the tables alone: everywhere else they are the same, byte for byte. The ranges are whole
+     * allocation units of the disk that keeps the snapshots, ascending, neighbours merged, cut at the end of the larger disk; what only one
+     * of the two disks has counts as different.
+     *
+     * @param from null for the live disk
+     * @param to null for the live disk
+     */
+    public List<Range> difference(@Nullable SnapshotInfo from, @Nullable SnapshotInfo to) throws BlockException {
+        SnapshotCarrier carrier = requireCarrier();
+        return carrier.whileDrained(() -> {
+            SnapshotComparable comparable = carrier.capability(SnapshotComparable.class);
+            SnapshotCapable capable = carrier.capable();
+            List<Range> ranges = new ArrayList<>();
+            comparable.difference(
+                    from == null ? null : requireListed(capable, from),
+                    to == null ? null : requireListed(capable, to),
+                    (guestOffset, lengthBytes) -> ranges.add(new Range(guestOffset, lengthBytes)));
+            return List.copyOf(ranges);
+        });
+    }
+
+    /** A range of guest bytes. @param lengthBytes at least 1 */
+    public record Range(long guestOffset, long lengthBytes) {}
+
+    /** What a layer takes on the host, alone and shared. @param snapshot null for the live disk */
+    public SnapshotComparable.Usage usage(@Nullable SnapshotInfo snapshot) throws BlockException {
+        SnapshotCarrier carrier = requireCarrier();
+        return carrier.whileDrained(() -> carrier.capability(SnapshotComparable.class)
+                .usage(snapshot == null ? null : requireListed(carrier.capable(), snapshot)));
     }
 
     private SnapshotInfo requireListed(SnapshotCapable capable, SnapshotInfo wanted) throws BlockException {
-        for (SnapshotInfo snapshot : capable.snapshots()) {
-            if (snapshot.id().equals(wanted.id()) && snapshot.name().equals(wanted.name())) {
-                return snapshot;
-            }
+        return requireFound(capable.snapshotIndex(), wanted.id(), wanted.name());
+    }
+
+    private SnapshotInfo requireFound(SnapshotIndex index, @Nullable String id, @Nullable String name)
+            throws BlockException {
+        int at = index.position(id, name);
+        if (at < 0) {
+            throw new BlockException(
+                    Kind.NOT_FOUND,
+                    "Snapshot with " + SnapshotSelector.describe(id, name) + " does not exist on device '" + node.name()
+                            + "'");
         }
-        throw new BlockException(
-                Kind.NOT_FOUND,
-                "Snapshot with id '" + wanted.id() + "' and name '" + wanted.name() + "' does not exist on device '"
-                        + node.name() + "'");
+        return index.list().get(at);
     }
 
     private void requireWritable() throws BlockException {
@@ -174,43 +311,13 @@ public final class Snapshots {
         }
     }
 
-    private BlockNode requireCarrier() throws BlockException {
-        BlockNode carrier = carrier();
+    private SnapshotCarrier requireCarrier() throws BlockException {
+        SnapshotCarrier.requireMedium(node);
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
         if (carrier == null) {
             throw new BlockException(
                     Kind.UNSUPPORTED, "Block driver '" + node.driverName() + "' does not support internal snapshots");
         }
         return carrier;
-    }
-
-    /** The node whose driver keeps the snapshots: this one, or the first one down the fallback children. */
-    private @Nullable BlockNode carrier() {
-        BlockNode candidate = node;
-        while (candidate != null && candidate.capability(SnapshotCapable.class).isEmpty()) {
-            candidate = fallback(candidate);
-        }
-        return candidate;
-    }
-
-    private static @Nullable BlockNode fallback(BlockNode of) {
-        BlockNode primary = null;
-        for (ChildEdge edge : of.children()) {
-            if (edge.roles().contains(ChildRole.PRIMARY)) {
-                primary = edge.node();
-            } else if (holdsContent(edge)) {
-                return null;
-            }
-        }
-        return primary;
-    }
-
-    private static boolean holdsContent(ChildEdge edge) {
-        return edge.roles().contains(ChildRole.DATA)
-                || edge.roles().contains(ChildRole.METADATA)
-                || edge.roles().contains(ChildRole.FILTERED);
-    }
-
-    private static SnapshotCapable capability(BlockNode carrier) {
-        return carrier.capability(SnapshotCapable.class).orElseThrow();
     }
 }

@@ -1,6 +1,7 @@
 package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import java.util.List;
@@ -12,6 +13,11 @@ import java.util.List;
 public interface SnapshotCapable {
     /** All snapshots in table order; an unmodifiable list that later changes do not touch. */
     List<SnapshotInfo> snapshots() throws BlockException;
+
+    /** The same, with ways to find one without a walk; a driver that keeps it between changes is asked in constant time. */
+    default SnapshotIndex snapshotIndex() throws BlockException {
+        return SnapshotIndex.of(snapshots());
+    }
 
     /** @throws BlockException EXISTS for a duplicate id, TOO_LARGE when the table is full */
     SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException;

@@ -10,4 +10,7 @@ public interface VmStateCapable {
      * dev.ashlar.core.snapshot.SnapshotInfo#vmStateSizeBytes} tells that.
      */
     FormatInstance openVmState() throws BlockException;
+
+    /** Gives up the state that goes with the live disk, where there is one. Called on a drained, writable node. */
+    void dropVmState() throws BlockException;
 }

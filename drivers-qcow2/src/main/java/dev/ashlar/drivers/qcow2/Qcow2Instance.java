@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.CheckReport;
@@ -16,6 +17,7 @@ import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
 import dev.ashlar.core.spi.SnapshotCapable;
 import dev.ashlar.core.spi.SnapshotComparable;
+import dev.ashlar.core.spi.SnapshotRenamable;
 import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
@@ -32,7 +34,6 @@ import dev.ashlar.drivers.qcow2.metadata.WriteBack;
 import dev.ashlar.drivers.qcow2.snapshot.LayerComparison;
 import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +44,13 @@ import org.jspecify.annotations.Nullable;
 
 /** An open image: puts the parts together and answers core. */
 final class Qcow2Instance
-        implements FormatInstance, SnapshotCapable, SnapshotComparable, VmStateCapable, Resizable, Checkable {
+        implements FormatInstance,
+                SnapshotCapable,
+                SnapshotComparable,
+                SnapshotRenamable,
+                VmStateCapable,
+                Resizable,
+                Checkable {
     private final Qcow2Header header;
     private final boolean readOnly;
     private final MetadataContext context;
@@ -205,11 +212,25 @@ final class Qcow2Instance
 
     @Override
     public List<SnapshotInfo> snapshots() {
-        List<SnapshotInfo> infos = new ArrayList<>(snapshots.entries().size());
-        for (SnapshotEntry entry : snapshots.entries()) {
-            infos.add(entry.info());
-        }
-        return java.util.Collections.unmodifiableList(infos);
+        return snapshots.index().list();
+    }
+
+    @Override
+    public SnapshotIndex snapshotIndex() {
+        return snapshots.index();
+    }
+
+    @Override
+    public SnapshotInfo renameSnapshot(SnapshotInfo snapshot, String name) throws BlockException {
+        requireWritable();
+        requireNoView(snapshot, "renamed");
+        return snapshots.rename(snapshot, name);
+    }
+
+    @Override
+    public void dropVmState() throws BlockException {
+        requireWritable();
+        resizer.dropVmState(sizeBytes);
     }
 
     @Override
@@ -311,13 +332,17 @@ final class Qcow2Instance
     @Override
     public void deleteSnapshot(SnapshotInfo snapshot) throws BlockException {
         requireWritable();
+        requireNoView(snapshot, "deleted");
+        snapshots.delete(snapshot);
+    }
+
+    private void requireNoView(SnapshotInfo snapshot, String participle) throws BlockException {
         synchronized (openViews) {
             if (openViews.containsKey(snapshot)) {
                 throw new BlockException(
-                        Kind.BUSY, "Snapshot '" + snapshot.name() + "' is open for reading and can't be deleted");
+                        Kind.BUSY, "Snapshot '" + snapshot.name() + "' is open for reading and can't be " + participle);
             }
         }
-        snapshots.delete(snapshot);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
@@ -17,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The internal snapshots of one image. Each change is all-or-nothing: everything it needs is counted and written to new clusters, and one write of the header's
@@ -28,6 +30,9 @@ public final class Snapshots {
     private final ImageFile file;
     private final WriteBack writeBack;
     private volatile List<SnapshotEntry> entries;
+    /** Look-ups for {@link #entries}; null until they are wanted. */
+    private volatile @Nullable SnapshotIndex index;
+
     private long tableOffset;
     private long tableBytes;
 
@@ -83,8 +88,27 @@ public final class Snapshots {
         return L1Table.of(file, entry.l1TableOffset(), own);
     }
 
+    /** The list as core sees it, kept until the next change. */
+    public SnapshotIndex index() {
+        SnapshotIndex known = index;
+        if (known == null) {
+            List<SnapshotInfo> infos = new ArrayList<>(entries.size());
+            for (SnapshotEntry entry : entries) {
+                infos.add(entry.info());
+            }
+            known = SnapshotIndex.of(infos);
+            index = known;
+        }
+        return known;
+    }
+
     /** The table entry that was listed as {@code snapshot}. @throws BlockException NOT_FOUND when it is gone */
     public SnapshotEntry entry(SnapshotInfo snapshot) throws BlockException {
+        int at = index().position(snapshot.id(), snapshot.name());
+        if (at >= 0 && entries.get(at).info().equals(snapshot)) {
+            return entries.get(at);
+        }
+        // several with this id and name, in an image that others made
         for (SnapshotEntry entry : entries) {
             if (entry.info().equals(snapshot)) {
                 return entry;
@@ -94,11 +118,9 @@ public final class Snapshots {
     }
 
     public SnapshotInfo create(SnapshotRequest request, long diskBytes) throws BlockException {
-        String id = request.id().isEmpty() ? nextId() : request.id();
-        for (SnapshotEntry entry : entries) {
-            if (entry.info().id().equals(id)) {
-                throw new BlockException(Kind.EXISTS, "Snapshot with id '" + id + "' already exists");
-            }
+        String id = request.id().isEmpty() ? Long.toString(index().highestNumericId() + 1) : request.id();
+        if (index().position(id, null) >= 0) {
+            throw new BlockException(Kind.EXISTS, "Snapshot with id '" + id + "' already exists");
         }
         SnapshotInfo info = new SnapshotInfo(
                 id,
@@ -199,21 +221,35 @@ public final class Snapshots {
         }
     }
 
-    private String nextId() {
-        long highest = 0;
-        for (SnapshotEntry entry : entries) {
-            highest = Math.max(highest, numericId(entry.info().id()));
+    /** Another name for a snapshot: a new table, and nothing else. */
+    public SnapshotInfo rename(SnapshotInfo snapshot, String name) throws BlockException {
+        SnapshotEntry entry = entry(snapshot);
+        SnapshotInfo old = entry.info();
+        SnapshotInfo renamed = new SnapshotInfo(
+                old.id(),
+                name,
+                old.vmStateSizeBytes(),
+                old.dateSeconds(),
+                old.dateNanos(),
+                old.vmClockNanos(),
+                old.instructionCount(),
+                old.diskSizeBytes());
+        try (ExclusiveMetadata exclusive = exclusive()) {
+            List<SnapshotEntry> wanted = new ArrayList<>(entries);
+            wanted.set(
+                    wanted.indexOf(entry),
+                    new SnapshotEntry(
+                            renamed,
+                            entry.l1TableOffset(),
+                            entry.l1Entries(),
+                            entry.unknownExtra(),
+                            entry.id(),
+                            bytes(name)));
+            NewTable newTable = reserveTable(wanted);
+            exclusive.makeCountsDurable();
+            switchTable(newTable, wanted);
         }
-        return Long.toString(highest + 1);
-    }
-
-    /** The leading digits of an id, as C's strtoul reads them; 0 where there are none. */
-    private static long numericId(String id) {
-        long value = 0;
-        for (int i = 0; i < id.length() && i < 18 && id.charAt(i) >= '0' && id.charAt(i) <= '9'; i++) {
-            value = value * 10 + (id.charAt(i) - '0');
-        }
-        return value;
+        return renamed;
     }
 
     private static byte[] bytes(String text) {
@@ -253,6 +289,7 @@ public final class Snapshots {
         long oldOffset = tableOffset;
         long oldBytes = tableBytes;
         entries = Collections.unmodifiableList(new ArrayList<>(wanted));
+        index = null;
         tableOffset = offset;
         tableBytes = newTable.bytes();
         releaseTable(oldOffset, oldBytes);

@@ -1,0 +1,88 @@
+package dev.ashlar.core;
+
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * A control operation on several nodes at once: no other one runs on them, and all stand still together, from before the first change to
+ * {@link #close}. Used by one thread.
+ */
+public final class CommonDrain implements AutoCloseable {
+    private final List<BlockNode> nodes;
+    private final DrainedSection section;
+    private final long beginNanos;
+    private long standstillNanos;
+
+    private CommonDrain(List<BlockNode> nodes, DrainedSection section, long beginNanos) {
+        this.nodes = nodes;
+        this.section = section;
+        this.beginNanos = beginNanos;
+    }
+
+    /**
+     * Waits until no other control operation runs on the nodes, then drains them together.
+     *
+     * @param nodes at least one, of one graph, each once
+     * @throws IllegalStateException as {@link BlockNode#drain}
+     */
+    public static CommonDrain begin(List<BlockNode> nodes) {
+        List<BlockNode> own = List.copyOf(nodes);
+        lockAll(own);
+        boolean begun = false;
+        try {
+            long begin = System.nanoTime();
+            CommonDrain drain = new CommonDrain(own, own.get(0).graph().drain(own), begin);
+            begun = true;
+            return drain;
+        } finally {
+            if (!begun) {
+                unlock(own, own.size());
+            }
+        }
+    }
+
+    /** In any order without a deadlock: nothing is held while one waits for a lock. */
+    private static void lockAll(List<BlockNode> nodes) {
+        int busy = tryLockAll(nodes);
+        while (busy >= 0) {
+            ReentrantLock lock = nodes.get(busy).controlLock();
+            lock.lock();
+            try {
+                Thread.onSpinWait();
+            } finally {
+                lock.unlock();
+            }
+            busy = tryLockAll(nodes);
+        }
+    }
+
+    /** @return -1, or the first node that is busy; then none is locked */
+    private static int tryLockAll(List<BlockNode> nodes) {
+        for (int i = 0; i < nodes.size(); i++) {
+            if (!nodes.get(i).controlLock().tryLock()) {
+                unlock(nodes, i);
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private static void unlock(List<BlockNode> nodes, int count) {
+        for (int i = 0; i < count; i++) {
+            nodes.get(i).controlLock().unlock();
+        }
+    }
+
+    /** How long the nodes stood still, the wait for requests under way included; nanoseconds, 0 before the end. */
+    public long standstillNanos() {
+        return standstillNanos;
+    }
+
+    /** Ends the standstill. */
+    @Override
+    public void close() {
+        section.close();
+        standstillNanos = System.nanoTime() - beginNanos;
+        unlock(nodes, nodes.size());
+    }
+}

@@ -1,0 +1,112 @@
+package dev.ashlar.core;
+
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.request.LayerAccess;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.DriverInstance;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.OpenRequest.Flag;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a node's driver was opened, to open it again over the same children. Edges stay in place meanwhile: they keep the children alive and
+ * the locks of files held, but the node does nothing there.
+ */
+final class DriverReopening {
+    private final BlockNode node;
+    private final Map<String, String> options;
+    private final EnumSet<Flag> flags;
+
+    DriverReopening(BlockNode node, Map<String, String> options, EnumSet<Flag> flags) {
+        this.node = node;
+        this.options = options;
+        this.flags = flags;
+    }
+
+    /** See {@link BlockNode#whileDriverClosed}. */
+    <T> T around(BlockNode.ControlOperation<T> operation) throws BlockException {
+        T result;
+        try {
+            node.layer().closeInstance();
+            result = operation.run();
+        } catch (BlockException | RuntimeException e) {
+            BlockException second = reopen();
+            if (second != null) {
+                e.addSuppressed(second);
+            }
+            throw e;
+        }
+        BlockException failure = reopen();
+        if (failure != null) {
+            throw failure;
+        }
+        return result;
+    }
+
+    /** @return why the driver could not be opened; then the node has none, and no children */
+    private @Nullable BlockException reopen() {
+        try {
+            node.layer().reopen(open());
+            return null;
+        } catch (BlockException e) {
+            dropChildren();
+            return new BlockException(
+                    e.kind(),
+                    "Could not open the driver of node '" + node.name() + "' again, it has none now: " + e.getMessage(),
+                    e.reason(),
+                    e);
+        }
+    }
+
+    private DriverInstance open() throws BlockException {
+        BlockDriver driver = node.driver();
+        ChildEdge primary = node.edges().get(0);
+        if (!primary.node().isInserted()) {
+            throw new BlockException(Kind.NO_MEDIUM, "Device '" + primary.node().name() + "' has no medium");
+        }
+        OpenContext.References references = new OpenContext.References() {
+            @Override
+            public ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference)
+                    throws BlockException {
+                return openAgain(childName);
+            }
+
+            @Override
+            public ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException {
+                return openAgain(childName);
+            }
+        };
+        return driver.open(new OpenContext(node.name(), options, flags, accessTo(primary), references));
+    }
+
+    private ChildAccess openAgain(String childName) throws BlockException {
+        for (ChildEdge edge : node.edges()) {
+            if (edge.name().equals(childName)) {
+                return accessTo(edge);
+            }
+        }
+        throw new BlockException(Kind.NOT_FOUND, "Node '" + node.name() + "' has no child '" + childName + "'");
+    }
+
+    private LayerAccess accessTo(ChildEdge edge) {
+        BlockNode child = edge.node();
+        return new LayerAccess(child.layer(), child.fileName(), node.layer().failStop());
+    }
+
+    /** Nobody leads to the children any more: they are closed unless others need them. */
+    private void dropChildren() {
+        var edges = node.edges();
+        node.dropChildren();
+        for (ChildEdge edge : edges) {
+            try {
+                node.graph().detach(edge);
+            } catch (BlockException e) {
+                // What failed before is what the caller hears of.
+            }
+        }
+    }
+}
