@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +27,7 @@ public final class BlockNode {
     private final @Nullable BlockNode origin;
 
     /** One control operation (resize, snapshot, check, close) at a time. Taken before a drain, never inside one. */
-    private final ReentrantLock controlLock = new ReentrantLock();
+    private final ControlLock controlLock = new ControlLock();
 
     // Guarded by the graph's lock.
     private final List<ChildEdge> parents = new ArrayList<>();
@@ -242,7 +241,7 @@ public final class BlockNode {
         return graph;
     }
 
-    ReentrantLock controlLock() {
+    ControlLock controlLock() {
         return controlLock;
     }
 

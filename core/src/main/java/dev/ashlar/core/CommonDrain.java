@@ -1,7 +1,6 @@
 package dev.ashlar.core;
 
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A control operation on several nodes at once: no other one runs on them, and all stand still together, from before the first change to
@@ -45,7 +44,7 @@ public final class CommonDrain implements AutoCloseable {
     private static void lockAll(List<BlockNode> nodes) {
         int busy = tryLockAll(nodes);
         while (busy >= 0) {
-            ReentrantLock lock = nodes.get(busy).controlLock();
+            ControlLock lock = nodes.get(busy).controlLock();
             lock.lock();
             try {
                 Thread.onSpinWait();

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which permissions a parent takes and shares on each edge, and their way down to the locks of the files.
  *
- * <p>The rules are those of QEMU's {@code bdrv_default_perms}, with one exception: a user who writes does not share writing with
- * others, also where no format demands it.
+ * <p>The rules are those of QEMU's {@code bdrv_default_perms} and {@code blk_new_open}: a user shares everything, it is formats with
+ * tables that let nobody else write or resize their file.
  */
 final class PermissionRules {
     private PermissionRules() {}
@@ -19,16 +19,14 @@ final class PermissionRules {
     /** Sets an edge of a user to what the mode asks for. */
     static void ofBackend(ChildEdge edge, Mode mode) {
         EnumSet<Permission> used = EnumSet.noneOf(Permission.class);
-        EnumSet<Permission> shared = EnumSet.allOf(Permission.class);
         if (!mode.noIo()) {
             used.add(Permission.CONSISTENT_READ);
         }
         if (mode.writable()) {
             used.add(Permission.WRITE);
             used.add(Permission.RESIZE);
-            removeWriters(shared);
         }
-        edge.permit(used, mode.forceShare() ? EnumSet.allOf(Permission.class) : shared);
+        edge.permit(used, EnumSet.allOf(Permission.class));
     }
 
     /**

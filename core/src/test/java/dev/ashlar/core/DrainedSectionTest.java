@@ -37,9 +37,6 @@ class DrainedSectionTest {
                             while (!stop.get()) {
                                 MemorySegment bytes = MemorySegment.ofArray(new byte[random.nextInt(9000)]);
                                 long offset = random.nextInt((1 << 18) - 9000);
-                                // A disk would block now and then; a virtual thread that never does keeps its carrier,
-                                // and with it whoever was handed the tracker's lock and waits for a carrier.
-                                Thread.yield();
                                 if (random.nextBoolean()) {
                                     backend.write(offset, bytes);
                                 } else {

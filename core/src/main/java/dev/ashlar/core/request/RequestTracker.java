@@ -1,10 +1,8 @@
 package dev.ashlar.core.request;
 
 import java.util.ArrayList;
-import java.util.concurrent.atomic.AtomicLongArray;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * All requests of one node that are under way, and the gate at which new ones are admitted.
@@ -18,25 +16,17 @@ import org.jspecify.annotations.Nullable;
  * that finds the gate closed gives its slot back and registers in a list, under the lock; so whoever holds a slot while the gate
  * is closed came before.
  *
- * <p>Waiting is on conditions of a {@link ReentrantLock}, without interruption: an interrupt neither loses a request nor ends
- * it early (C1), and virtual threads wait without their carrier.
+ * <p>A slot is given back by an ordered store without a fence. So a request that ends at the very moment in which the gate closes may
+ * take it for open and signal nobody, while the closer still sees the slot taken: whoever waits for slots also looks again by
+ * himself, soon at first and every few milliseconds later.
+ *
+ * <p><b>Waiting.</b> An interrupt neither loses a request nor ends it early (C1). The lock is a {@link BriefLock}: no thread is ever
+ * handed it while it does not run, so control code gets it with all carriers busy (C2). A request that is let in but whose thread has not
+ * run since is taken back when a drain begins.
  */
 public final class RequestTracker {
-    private static final int SLOTS = 64;
-    private static final int PROBES = 8;
-    /** Longs from slot to slot: 128 bytes, so that neither line nor prefetched neighbour is shared. */
-    private static final int STRIDE = 16;
-
-    /** Per slot its {@link SlotWord} and, one behind, the id of the thread inside. */
-    private final AtomicLongArray words = new AtomicLongArray((SLOTS + 1) * STRIDE);
-
-    private final TrackedRequest[] slots = new TrackedRequest[SLOTS];
-
-    private final ReentrantLock lock = new ReentrantLock();
-    /** A request ended while someone may wait for it. */
-    private final Condition changed = lock.newCondition();
-    /** The last drained section ended. */
-    private final Condition resumed = lock.newCondition();
+    private final RequestSlots slots = new RequestSlots();
+    private final BriefLock lock = new BriefLock();
 
     /** Not 0 while a serialising request is registered or the node is drained. Written under the lock. */
     private volatile int gate;
@@ -44,17 +34,18 @@ public final class RequestTracker {
     private volatile SlotBank[] banks = {};
 
     // Guarded by the lock.
-    private int serialisers;
     private int drains;
-    private int waiters;
+    private final RequestList requests = new RequestList();
     private final ArrayList<Long> holders = new ArrayList<>(0);
-    private @Nullable TrackedRequest first;
-    private @Nullable TrackedRequest last;
+    private ArrayList<Waiter> waiters = new ArrayList<>(0);
 
-    public RequestTracker() {
-        for (int i = 0; i < SLOTS; i++) {
-            slots[i] = new TrackedRequest(i);
-        }
+    /** What a request or a drain waits for. */
+    private enum Obstacle {
+        NONE,
+        /** Ends with a signal. */
+        REQUEST,
+        /** May end without a signal. */
+        SLOT
     }
 
     /**
@@ -63,35 +54,41 @@ public final class RequestTracker {
      * @param end behind the last byte; equal to {@code start} for a request without a range
      */
     public TrackedRequest enter(long start, long end, Origin origin) {
-        TrackedRequest request = tryEnter(start, end);
-        return request != null ? request : register(start, end, false, origin);
+        if (gate == 0) {
+            int slot = slots.claim(start, end);
+            if (slot >= 0) {
+                if (gate == 0) {
+                    return slots.request(slot);
+                }
+                slots.free(slot);
+            }
+        }
+        return enterSlowly(new TrackedRequest(start, end, false, origin));
     }
 
     /** Registers a request that runs alone on its range, and waits until it may run. */
     public TrackedRequest enterSerialising(long start, long end, Origin origin) {
-        return register(start, end, true, origin);
+        return enterSlowly(new TrackedRequest(start, end, true, origin));
     }
 
     /** Ends a request. Never blocks for long, never fails. */
     public void exit(TrackedRequest request) {
         if (request.slot >= 0) {
-            words.set((request.slot + 1) * STRIDE, SlotWord.FREE);
+            slots.free(request.slot);
             signalIfGateClosed();
             return;
         }
+        List<Waiter> toWake;
         lock.lock();
         try {
-            unlink(request);
-            if (request.serialising) {
-                serialisers--;
-                updateGate();
-            }
-            if (waiters > 0) {
-                changed.signalAll();
-            }
+            assert request.running : "a request ended that did not run";
+            requests.remove(request);
+            updateGate();
+            toWake = takeWaiters();
         } finally {
             lock.unlock();
         }
+        wake(toWake);
     }
 
     /**
@@ -100,19 +97,24 @@ public final class RequestTracker {
      * @param holderId id of the thread that may not use this node as a user meanwhile: it would wait for itself
      */
     public void drainBegin(long holderId) {
+        List<Waiter> toWake;
         lock.lock();
         try {
             drains++;
             holders.add(holderId);
+            requests.takeBack();
             updateGate();
+            toWake = takeWaiters();
         } finally {
             lock.unlock();
         }
+        wake(toWake);
     }
 
     /** Counterpart of {@link #drainBegin}: after the last one what was held back starts, in order of arrival (D7). */
     public void drainEnd(long holderId) {
         SlotBank[] toResume = {};
+        List<Waiter> toWake = List.of();
         lock.lock();
         try {
             if (drains == 0) {
@@ -120,14 +122,16 @@ public final class RequestTracker {
             }
             drains--;
             holders.remove(Long.valueOf(holderId));
-            updateGate();
             if (drains == 0) {
-                resumed.signalAll();
+                requests.resume();
                 toResume = banks;
+                toWake = takeWaiters();
             }
+            updateGate();
         } finally {
             lock.unlock();
         }
+        wake(toWake);
         for (SlotBank bank : toResume) {
             bank.resume();
         }
@@ -139,16 +143,24 @@ public final class RequestTracker {
         for (SlotBank bank : own) {
             bank.finishIfOwned();
         }
-        lock.lock();
-        try {
-            waiters++;
-            while (!isIdle()) {
-                changed.awaitUninterruptibly();
+        Waiter waiter = new Waiter();
+        while (true) {
+            Obstacle obstacle;
+            lock.lock();
+            try {
+                waiter.arm();
+                obstacle = obstacleToIdle();
+                if (obstacle == Obstacle.NONE) {
+                    unlist(waiter);
+                    break;
+                }
+                list(waiter);
+            } finally {
+                lock.unlock();
             }
-        } finally {
-            waiters--;
-            lock.unlock();
+            waiter.sleep(obstacle == Obstacle.SLOT);
         }
+        waiter.restoreInterrupt();
     }
 
     /** Whether the calling thread is inside a request of this node (D9). */
@@ -158,20 +170,12 @@ public final class RequestTracker {
                 return true;
             }
         }
-        long id = Thread.currentThread().threadId();
-        for (int i = 1; i <= SLOTS; i++) {
-            if (words.get(i * STRIDE) != SlotWord.FREE && words.getPlain(i * STRIDE + 1) == id) {
-                return true;
-            }
+        if (slots.isInside()) {
+            return true;
         }
         lock.lock();
         try {
-            for (TrackedRequest r = first; r != null; r = r.next) {
-                if (r.threadId == id) {
-                    return true;
-                }
-            }
-            return false;
+            return requests.contains(Thread.currentThread().threadId());
         } finally {
             lock.unlock();
         }
@@ -181,13 +185,7 @@ public final class RequestTracker {
     public int inFlight() {
         lock.lock();
         try {
-            int count = 0;
-            for (TrackedRequest r = first; r != null; r = r.next) {
-                count++;
-            }
-            for (int i = 1; i <= SLOTS; i++) {
-                count += words.get(i * STRIDE) == SlotWord.FREE ? 0 : 1;
-            }
+            int count = requests.size() + slots.taken();
             for (SlotBank bank : banks) {
                 count += bank.inFlight();
             }
@@ -226,7 +224,7 @@ public final class RequestTracker {
         SlotBank bank = new SlotBank(this, slotCount, owner);
         lock.lock();
         try {
-            SlotBank[] more = java.util.Arrays.copyOf(banks, banks.length + 1);
+            SlotBank[] more = Arrays.copyOf(banks, banks.length + 1);
             more[banks.length] = bank;
             banks = more;
         } finally {
@@ -254,134 +252,131 @@ public final class RequestTracker {
     /** To be called after a slot was freed: whoever closed the gate may wait for just that. */
     void signalIfGateClosed() {
         if (gate != 0) {
-            lock.lock();
-            try {
-                changed.signalAll();
-            } finally {
-                lock.unlock();
-            }
+            signal();
         }
     }
 
-    private @Nullable TrackedRequest tryEnter(long start, long end) {
-        if (gate != 0) {
-            return null;
-        }
-        long id = Thread.currentThread().threadId();
-        long word = SlotWord.of(start, end);
-        // Neighbouring ids go to different slots; the multiplication also spreads ids with a common stride.
-        int slot = (int) ((id * 0x9E3779B97F4A7C15L) >>> 58);
-        for (int i = 0; i < PROBES; i++) {
-            int at = (slot + 1) * STRIDE;
-            if (words.getPlain(at) == SlotWord.FREE && words.compareAndSet(at, SlotWord.FREE, word)) {
-                words.setPlain(at + 1, id);
-                if (gate == 0) {
-                    return slots[slot];
-                }
-                words.set(at, SlotWord.FREE);
-                return null;
-            }
-            slot = (slot + 1) & (SLOTS - 1);
-        }
-        return null;
-    }
-
-    private TrackedRequest register(long start, long end, boolean serialising, Origin origin) {
-        TrackedRequest request = new TrackedRequest(start, end, serialising);
+    private void signal() {
+        List<Waiter> toWake;
         lock.lock();
         try {
-            if (waiters > 0) {
-                // Someone may have seen a slot that this request gave back when it found the gate closed.
-                changed.signalAll();
-            }
-            while (origin == Origin.BACKEND && drains > 0) {
-                if (holders.contains(request.threadId)) {
-                    throw new IllegalStateException("I/O by the thread that holds a drained section of this node");
-                }
-                resumed.awaitUninterruptibly();
-            }
-            link(request);
-            if (serialising) {
-                serialisers++;
-                updateGate();
-            }
-            waiters++;
-            while (mustWait(request)) {
-                changed.awaitUninterruptibly();
-            }
-            waiters--;
-            return request;
+            toWake = takeWaiters();
         } finally {
             lock.unlock();
         }
+        wake(toWake);
     }
 
-    private boolean mustWait(TrackedRequest request) {
-        for (TrackedRequest r = request.previous; r != null; r = r.previous) {
-            if ((r.serialising || request.serialising) && r.overlaps(request.start, request.end)) {
-                return true;
+    private TrackedRequest enterSlowly(TrackedRequest request) {
+        Waiter waiter = null;
+        while (true) {
+            Obstacle obstacle;
+            lock.lock();
+            try {
+                if (waiter == null) {
+                    admit(request);
+                } else {
+                    waiter.arm();
+                }
+                obstacle = obstacleTo(request);
+                if (obstacle == Obstacle.NONE) {
+                    request.running = true;
+                    if (waiter != null) {
+                        unlist(waiter);
+                    }
+                    break;
+                }
+                waiter = waiter == null ? new Waiter() : waiter;
+                list(waiter);
+            } finally {
+                lock.unlock();
             }
+            waiter.sleep(obstacle == Obstacle.SLOT);
         }
-        if (!request.serialising) {
-            // Holders of slots are ordinary requests: nothing to wait for.
-            return false;
+        if (waiter != null) {
+            waiter.restoreInterrupt();
         }
-        for (int i = 1; i <= SLOTS; i++) {
-            if (SlotWord.overlaps(words.get(i * STRIDE), request.start, request.end)) {
-                return true;
+        return request;
+    }
+
+    private void admit(TrackedRequest request) {
+        if (request.ofUser && drains > 0) {
+            if (holders.contains(request.threadId)) {
+                throw new IllegalStateException("I/O by the thread that holds a drained section of this node");
             }
+            requests.hold(request);
+        } else {
+            requests.register(request);
+            updateGate();
+        }
+    }
+
+    private Obstacle obstacleTo(TrackedRequest request) {
+        if (!request.registered || RequestList.isBehindAnother(request)) {
+            return Obstacle.REQUEST;
+        }
+        // Holders of slots are ordinary requests: others of that kind have nothing to wait for.
+        return request.serialising && isInSlots(request.start, request.end) ? Obstacle.SLOT : Obstacle.NONE;
+    }
+
+    private boolean isInSlots(long start, long end) {
+        if (slots.overlaps(start, end)) {
+            return true;
         }
         for (SlotBank bank : banks) {
-            if (bank.overlaps(request.start, request.end)) {
+            if (bank.overlaps(start, end)) {
                 return true;
             }
         }
         return false;
     }
 
-    private boolean isIdle() {
-        if (first != null) {
-            return false;
-        }
-        for (int i = 1; i <= SLOTS; i++) {
-            if (words.get(i * STRIDE) != SlotWord.FREE) {
-                return false;
-            }
+    private Obstacle obstacleToIdle() {
+        if (slots.taken() != 0) {
+            return Obstacle.SLOT;
         }
         for (SlotBank bank : banks) {
             if (bank.inFlight() != 0) {
-                return false;
+                return Obstacle.SLOT;
             }
         }
-        return true;
+        return requests.isEmpty() ? Obstacle.NONE : Obstacle.REQUEST;
     }
 
     private void updateGate() {
-        gate = serialisers + drains;
+        gate = drains + (requests.hasSerialisers() ? 1 : 0);
     }
 
-    private void link(TrackedRequest request) {
-        request.previous = last;
-        if (last == null) {
-            first = request;
-        } else {
-            last.next = request;
+    private void list(Waiter waiter) {
+        if (!waiter.listed) {
+            waiter.listed = true;
+            waiters.add(waiter);
         }
-        last = request;
     }
 
-    private void unlink(TrackedRequest request) {
-        TrackedRequest before = request.previous;
-        TrackedRequest behind = request.next;
-        if (before == null) {
-            first = behind;
-        } else {
-            before.next = behind;
+    private void unlist(Waiter waiter) {
+        if (waiter.listed) {
+            waiter.listed = false;
+            waiters.remove(waiter);
         }
-        if (behind == null) {
-            last = before;
-        } else {
-            behind.previous = before;
+    }
+
+    private List<Waiter> takeWaiters() {
+        if (waiters.isEmpty()) {
+            return List.of();
+        }
+        List<Waiter> taken = waiters;
+        for (Waiter waiter : taken) {
+            waiter.listed = false;
+        }
+        waiters = new ArrayList<>(taken.size());
+        return taken;
+    }
+
+    /** With the lock given back: waking a virtual thread goes through its scheduler. */
+    private static void wake(List<Waiter> toWake) {
+        for (int i = 0; i < toWake.size(); i++) {
+            toWake.get(i).signal();
         }
     }
 }

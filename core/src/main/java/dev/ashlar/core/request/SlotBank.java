@@ -31,7 +31,7 @@ final class SlotBank {
     }
 
     void exit(int slot) {
-        words.set(slot, SlotWord.FREE);
+        words.setRelease(slot, SlotWord.FREE);
         tracker.signalIfGateClosed();
     }
 

@@ -3,11 +3,11 @@ package dev.ashlar.core.request;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request that a {@link RequestTracker} knows of; ended with {@link RequestTracker#exit}. Slots of the hot path have one
- * permanent object each, requests that took the slow path one of their own.
+ * A request of a node that is under way, as {@link RequestTracker} knows it: what {@link RequestTracker#enter} gives and {@link
+ * RequestTracker#exit} takes. Its range counts as touched from one to the other.
  */
 public final class TrackedRequest {
-    /** Index of the slot, or -1 for a request in the list of the slow path. */
+    /** Index of the slot, or -1 for a request of the slow path. */
     final int slot;
 
     final long start;
@@ -15,7 +15,17 @@ public final class TrackedRequest {
     final boolean serialising;
     final long threadId;
 
-    // Neighbours in the list of the slow path, in order of registration; guarded by the tracker's lock.
+    // Of the slow path; guarded by the tracker's lock.
+    /** Registered: others see it and wait for it as the rules say. If not, a drained section holds it back. */
+    boolean registered;
+
+    /** Its thread was let in and has not left. */
+    boolean running;
+
+    /** A user's, so that a drained section may hold it back until it runs. */
+    final boolean ofUser;
+
+    // Neighbours in the list of registered requests, in order of registration.
     @Nullable
     TrackedRequest previous;
 
@@ -28,14 +38,16 @@ public final class TrackedRequest {
         this.start = 0;
         this.end = 0;
         this.serialising = false;
+        this.ofUser = false;
         this.threadId = 0;
     }
 
-    TrackedRequest(long start, long end, boolean serialising) {
+    TrackedRequest(long start, long end, boolean serialising, Origin origin) {
         this.slot = -1;
         this.start = start;
         this.end = end;
         this.serialising = serialising;
+        this.ofUser = origin == Origin.BACKEND;
         this.threadId = Thread.currentThread().threadId();
     }
 

@@ -2,11 +2,14 @@ package dev.ashlar.core.toy;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.Permission;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 
 /** A host file in memory that outlives its openings, with switches for what can go wrong. */
 public final class MemoryDisk {
@@ -24,10 +27,12 @@ public final class MemoryDisk {
 
     public final AtomicInteger writes = new AtomicInteger();
     public final AtomicInteger flushes = new AtomicInteger();
-    /** The exclusive writer, as a stand-in for locks between processes. */
-    public @Nullable Object writer;
+    /** What one opening does and lets others do, as a stand-in for locks between processes. */
+    public record Locks(Set<Permission> used, Set<Permission> shared) {}
 
-    public int readers;
+    /** By opening; guarded by the disk. */
+    public final Map<Object, Locks> locks = new LinkedHashMap<>();
+
     public int openInstances;
 
     private byte[] content = new byte[0];

@@ -65,7 +65,6 @@ public final class MemoryDriver implements BlockDriver {
     /** One opening. */
     public static final class Instance implements ProtocolInstance {
         private final MemoryDisk disk;
-        private boolean reading;
         private volatile boolean closed;
 
         Instance(MemoryDisk disk) {
@@ -179,33 +178,22 @@ public final class MemoryDriver implements BlockDriver {
         @Override
         public void updatePermissions(Set<Permission> used, Set<Permission> shared) throws BlockException {
             synchronized (disk) {
-                boolean writes = used.contains(Permission.WRITE);
-                boolean refusesWriters = !shared.contains(Permission.WRITE);
-                if (writes && disk.writer != null && disk.writer != this) {
-                    throw new BlockException(Kind.LOCKED, "Failed to get \"write\" lock");
+                for (Map.Entry<Object, MemoryDisk.Locks> other : disk.locks.entrySet()) {
+                    if (other.getKey() != this) {
+                        check("Failed to get", used, other.getValue().shared());
+                        check("Failed to get shared", other.getValue().used(), shared);
+                    }
                 }
-                if ((refusesWriters && disk.writer != null && disk.writer != this)
-                        || (writes && disk.readers - (reading ? 1 : 0) > 0)) {
-                    throw new BlockException(Kind.LOCKED, "Failed to get shared \"write\" lock");
-                }
-                release();
-                if (writes) {
-                    disk.writer = this;
-                }
-                if (refusesWriters) {
-                    reading = true;
-                    disk.readers++;
-                }
+                disk.locks.put(this, new MemoryDisk.Locks(Set.copyOf(used), Set.copyOf(shared)));
             }
         }
 
-        private void release() {
-            if (disk.writer == this) {
-                disk.writer = null;
-            }
-            if (reading) {
-                reading = false;
-                disk.readers--;
+        private static void check(String failed, Set<Permission> wanted, Set<Permission> allowed)
+                throws BlockException {
+            for (Permission permission : Permission.values()) {
+                if (wanted.contains(permission) && !allowed.contains(permission)) {
+                    throw new BlockException(Kind.LOCKED, failed + " \"" + permission.label() + "\" lock");
+                }
             }
         }
 
@@ -225,7 +213,7 @@ public final class MemoryDriver implements BlockDriver {
             }
             closed = true;
             synchronized (disk) {
-                release();
+                disk.locks.remove(this);
                 disk.openInstances--;
             }
         }
