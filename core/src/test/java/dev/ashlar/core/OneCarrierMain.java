@@ -44,7 +44,8 @@ final class OneCarrierMain {
                 backend.drain().close();
                 world.graph.drainAll().close();
                 if (i % 50 == 0) {
-                    backend.snapshots().create(new SnapshotRequest("", "s" + i, 0, 0, 0, 0, java.util.OptionalLong.empty()));
+                    backend.snapshots()
+                            .create(new SnapshotRequest("", "s" + i, 0, 0, 0, 0, java.util.OptionalLong.empty()));
                 }
             }
             System.out.println("drained among threads that never block");
@@ -84,8 +85,11 @@ final class OneCarrierMain {
         });
         spinning.await();
         // Held back, let in again, and without a carrier to notice.
-        try (DrainedSection section = free.drain()) {
+        DrainedSection section = free.drain();
+        try {
             Thread.ofVirtual().start(() -> write(free, 0, page));
+        } finally {
+            section.close();
         }
         for (int i = 0; i < 100; i++) {
             free.drain().close();
