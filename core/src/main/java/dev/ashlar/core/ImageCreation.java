@@ -56,11 +56,19 @@ final class ImageCreation {
         }
         ofProtocol.put("filename", choice.fileName());
         ofProtocol.putIfAbsent("size", "0");
+        if (!bare) {
+            driver.validateCreate(Map.copyOf(ofFormat));
+        }
         protocol.create(new Request(Map.copyOf(ofProtocol), null));
         String nodeName = graph.reserveName(null);
+        boolean done = false;
         try {
             fill(driver, protocol, nodeName, bare ? null : Map.copyOf(ofFormat), choice.fileName());
+            done = true;
         } finally {
+            if (!done && !bare) {
+                protocol.delete(choice.fileName());
+            }
             graph.releaseName(nodeName);
         }
     }

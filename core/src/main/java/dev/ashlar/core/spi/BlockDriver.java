@@ -67,6 +67,17 @@ public interface BlockDriver {
     }
 
     /**
+     * Looks at the options of {@link #create} before anything on the host is touched: what can't be created is refused while a file
+     * of that name is still as it was.
+     *
+     * @param options as {@link CreateRequest#options}
+     */
+    default void validateCreate(Map<String, String> options) throws BlockException {}
+
+    /** Removes what {@link #create} made (PROTOCOL), after the image in it could not be created. Does nothing where nothing can be removed. */
+    default void delete(String fileName) {}
+
+    /**
      * Names of the edges to children that options may describe ({@code file.filename=…}), the primary one first. Dotted options with
      * another first part are the driver's own.
      */

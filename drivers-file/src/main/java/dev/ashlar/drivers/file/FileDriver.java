@@ -8,6 +8,9 @@ import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 
 /** The protocol driver {@code file}: regular files. */
@@ -40,6 +43,16 @@ public final class FileDriver implements BlockDriver {
     @Override
     public void create(CreateRequest request) throws BlockException {
         RegularFileCreator.create(request.options());
+    }
+
+    @Override
+    public void delete(String fileName) {
+        try {
+            Files.deleteIfExists(Path.of(fileName));
+        } catch (IOException e) {
+            // what could not be created is reported; that some of it is left is not worth a second line
+            return;
+        }
     }
 
     @Override

@@ -31,11 +31,7 @@ final class Qcow2Creator {
         this.options = options;
         this.geometry = options.geometry();
         this.l1Entries = geometry.l1EntriesFor(options.sizeBytes());
-        if (l1Entries * 8 > Qcow2Header.MAX_L1_BYTES) {
-            throw new BlockException(
-                    Kind.TOO_LARGE,
-                    "The image size is too large for file format 'qcow2' (try using a larger cluster size)");
-        }
+        validate(options);
         this.l1Clusters = geometry.clustersFor(l1Entries * 8);
         while (true) {
             long neededBlocks =
@@ -46,6 +42,15 @@ final class Qcow2Creator {
             }
             blocks = Math.max(blocks, neededBlocks);
             tableClusters = Math.max(tableClusters, neededTable);
+        }
+    }
+
+    /** @throws BlockException for a size that clusters of this size can't map */
+    static void validate(Qcow2CreateOptions options) throws BlockException {
+        if (options.geometry().l1EntriesFor(options.sizeBytes()) * 8 > Qcow2Header.MAX_L1_BYTES) {
+            throw new BlockException(
+                    Kind.TOO_LARGE,
+                    "The image size is too large for file format 'qcow2' (try using a larger cluster size)");
         }
     }
 

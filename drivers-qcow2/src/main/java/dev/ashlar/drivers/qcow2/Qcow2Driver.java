@@ -20,6 +20,7 @@ import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
 
 /** The driver of qcow2 images, versions 2 and 3. */
 public final class Qcow2Driver implements BlockDriver {
@@ -112,6 +113,11 @@ public final class Qcow2Driver implements BlockDriver {
     @Override
     public List<OptionDescriptor> createOptions() {
         return Qcow2CreateOptions.DESCRIPTORS;
+    }
+
+    @Override
+    public void validateCreate(Map<String, String> options) throws BlockException {
+        Qcow2Creator.validate(Qcow2CreateOptions.parse(options));
     }
 
     @Override

@@ -23,7 +23,6 @@ import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
 import dev.ashlar.drivers.qcow2.check.Checker;
-import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.metadata.GuestMap;
@@ -321,11 +320,6 @@ final class Qcow2Instance
     @Override
     public void applySnapshot(SnapshotInfo snapshot) throws BlockException {
         requireWritable();
-        if (header.version() < 3
-                && snapshot.diskSizeBytes() != sizeBytes
-                && snapshots.entries().isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "Can't change the size of a version 2 image with snapshots");
-        }
         sizeBytes = snapshots.apply(snapshot);
     }
 
@@ -393,10 +387,5 @@ final class Qcow2Instance
             writeBack.flush();
         }
         return new Checker(context, snapshots, sizeBytes, header, repair, findings).run();
-    }
-
-    /** The dirty bit of a version 3 image is cleared when a repair has made the counts right. */
-    boolean isMarkedDirty() {
-        return header.has(Feature.DIRTY);
     }
 }

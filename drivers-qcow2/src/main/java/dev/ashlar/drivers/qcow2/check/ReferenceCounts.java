@@ -1,16 +1,26 @@
 package dev.ashlar.drivers.qcow2.check;
 
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 
 /** How often each host cluster is really referred to. Memory is bounded by the file's size: references behind its end are refused. */
 final class ReferenceCounts {
+    /** 16 TiB of 64 KiB clusters; takes 1 GiB of heap. */
+    private static final long MAX_CLUSTERS = 1L << 28;
+
     private final ClusterGeometry geometry;
     private final int[] counts;
 
     /** @param fileBytes length of the image file */
-    ReferenceCounts(ClusterGeometry geometry, long fileBytes) {
+    ReferenceCounts(ClusterGeometry geometry, long fileBytes) throws BlockException {
         this.geometry = geometry;
-        this.counts = new int[Math.toIntExact(geometry.clustersFor(fileBytes))];
+        long clusters = geometry.clustersFor(fileBytes);
+        if (clusters > MAX_CLUSTERS) {
+            throw new BlockException(
+                    Kind.TOO_LARGE, "Image file has " + clusters + " clusters; a check takes at most " + MAX_CLUSTERS);
+        }
+        this.counts = new int[(int) clusters];
     }
 
     int clusters() {
