@@ -2,6 +2,9 @@ package dev.ashlar.cli;
 
 import dev.ashlar.cli.img.ImgProgram;
 import dev.ashlar.cli.io.IoProgram;
+import dev.ashlar.cli.snapshot.DiffCommand;
+import dev.ashlar.cli.snapshot.GraphCommand;
+import dev.ashlar.cli.snapshot.GroupCommand;
 import dev.ashlar.cli.tour.Tour;
 import dev.ashlar.core.BlockException;
 import java.io.FileDescriptor;
@@ -80,6 +83,9 @@ public final class Main {
     private static int dispatchOwn(Console console, String[] words) throws BlockException {
         return switch (words.length > 1 ? words[1] : "") {
             case "io" -> new IoProgram(console).run(withoutCommand(words));
+            case "graph" -> new GraphCommand(console).run(withoutCommand(words));
+            case "diff" -> new DiffCommand(console).run(withoutCommand(words));
+            case "group" -> new GroupCommand(console).run(withoutCommand(words));
             case "tour" -> new Tour(console).run(withoutCommand(words));
             default -> new ImgProgram(console).run(words);
         };

@@ -37,6 +37,9 @@ public final class ImgHelp {
 
         Further commands of ashlar:
           io        reads and writes parts of an image like qemu-io: see 'ashlar io --help'
+          graph     draws the layers of an image and its snapshots: [--dot | --json] IMAGE
+          diff      tells where two snapshots differ, from tables alone: --from SNAPSHOT [--to SNAPSHOT] IMAGE
+          group     snapshots of several disks, all or none: create|apply|delete|list|check NAME --disk IMAGE...
           tour      shows on a scratch image what all this is about
         """;
 

@@ -58,6 +58,11 @@ public record GroupFinding(Kind kind, String snapshot, List<String> present, Lis
         };
     }
 
+    /** Whether a repair goes back to what was before, instead of finishing. */
+    public boolean isUndone() {
+        return kind == Kind.INCOMPLETE || kind == Kind.APPLY_INTERRUPTED || kind == Kind.DELETE_INTERRUPTED;
+    }
+
     private static String names(List<String> nodes) {
         return "'" + String.join("', '", nodes) + "'";
     }

@@ -1,0 +1,226 @@
+package dev.ashlar.cli.snapshot;
+
+import dev.ashlar.cli.Console;
+import dev.ashlar.cli.option.LongOption;
+import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.cli.output.Decimals;
+import dev.ashlar.cli.output.Escapes;
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockGraph;
+import dev.ashlar.core.BlockNode;
+import dev.ashlar.core.OpenOptions;
+import dev.ashlar.core.snapshot.GroupFinding;
+import dev.ashlar.core.snapshot.GroupReport;
+import dev.ashlar.core.snapshot.SnapshotGroup;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.snapshot.Snapshots;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** {@code group}: snapshots of several disks at one instant, all or none. */
+public final class GroupCommand {
+    private static final String USAGE = """
+        Usage: ashlar group create|apply|delete|list|check [NAME] --disk IMAGE [--disk IMAGE...] [options]
+        Internal snapshots of several disks under one name, taken at one instant; each operation is done on all disks or on none.
+          create NAME   takes one of every disk
+          apply NAME    gives every disk the content it had
+          delete NAME   deletes it from every disk that has it
+          list          tells which snapshots there are, and on which disks; NAME is not needed
+          check NAME    tells whether the disks agree about it; exit status 0 if they do, 3 if not
+        Options:
+          --disk IMAGE          a disk of the group
+          --repair              with check: finishes or undoes what was interrupted
+          --vmstate FILE        the state of the machine: stored by create, written to FILE by apply
+          --vmstate-disk IMAGE  the disk that keeps it; else the first one
+          -f FMT                the format of the disks, instead of finding it out
+          -q                    says nothing when all is well
+        """;
+    private static final int DISK = 256;
+    private static final int REPAIR = 257;
+    private static final int VMSTATE = 258;
+    private static final int VMSTATE_DISK = 259;
+    private static final int DISAGREE = 3;
+
+    private final Console console;
+    private final Set<String> disks = new LinkedHashSet<>();
+    private @Nullable String vmState;
+    private @Nullable String vmStateDisk;
+    private @Nullable String format;
+    private boolean repair;
+    private boolean quiet;
+
+    public GroupCommand(Console console) {
+        this.console = console;
+    }
+
+    /**
+     * @param words the command line; the first word is the program's name
+     * @return the exit status
+     */
+    public int run(String[] words) throws BlockException {
+        Arguments arguments = new Arguments(
+                console,
+                words,
+                "f:q",
+                USAGE,
+                new LongOption("help", false, 'h'),
+                new LongOption("disk", true, DISK),
+                new LongOption("repair", false, REPAIR),
+                new LongOption("vmstate", true, VMSTATE),
+                new LongOption("vmstate-disk", true, VMSTATE_DISK));
+        for (int option = arguments.next(); option != OptionScanner.END; option = arguments.next()) {
+            switch (option) {
+                case DISK -> {
+                    if (!disks.add(arguments.argument())) {
+                        throw console.usageError("Disk '" + arguments.argument() + "' is given twice");
+                    }
+                }
+                case REPAIR -> repair = true;
+                case VMSTATE -> vmState = arguments.argument();
+                case VMSTATE_DISK -> vmStateDisk = arguments.argument();
+                case 'f' -> format = arguments.argument();
+                default -> quiet = true;
+            }
+        }
+        if (arguments.operandCount() == 0) {
+            throw console.usageError("Expecting what to do: create, apply, delete, list or check");
+        }
+        String action = arguments.operand(0);
+        boolean list = action.equals("list");
+        if (!list
+                && !action.equals("create")
+                && !action.equals("apply")
+                && !action.equals("delete")
+                && !action.equals("check")) {
+            throw console.usageError("Unknown action '" + action + "'");
+        }
+        if (arguments.operandCount() != 2 && !(list && arguments.operandCount() == 1)) {
+            throw console.usageError("Expecting the name of one snapshot");
+        }
+        if (disks.isEmpty()) {
+            throw console.usageError("At least one device is required for snapshot");
+        }
+        return open(action, arguments.operandCount() == 2 ? arguments.operand(1) : "");
+    }
+
+    private int open(String action, String name) throws BlockException {
+        boolean writing = !action.equals("list") && (!action.equals("check") || repair);
+        try (BlockGraph graph = BlockGraph.create()) {
+            List<String> nodes = new ArrayList<>();
+            for (String disk : disks) {
+                OpenOptions options = writing ? OpenOptions.readWrite() : OpenOptions.readOnly();
+                nodes.add(Arguments.open(graph, disk, options.format(format).nodeName(disk))
+                        .root()
+                        .name());
+            }
+            SnapshotGroup group = SnapshotGroup.of(graph, nodes);
+            return switch (action) {
+                case "create" -> create(group, name);
+                case "apply" -> apply(group, name);
+                case "delete" -> told("deleted from", group.delete(name));
+                case "list" -> list(group);
+                default -> check(group, name);
+            };
+        }
+    }
+
+    private int create(SnapshotGroup group, String name) throws BlockException {
+        group.requireSupported();
+        Instant now = Instant.now();
+        BlockNode node = vmState == null ? null : group.vmStateNode(vmStateDisk);
+        VmStateFile file = vmState == null ? null : new VmStateFile(vmState);
+        long bytes = node == null || file == null ? 0 : file.store(Snapshots.of(node));
+        SnapshotRequest request =
+                new SnapshotRequest("", name, bytes, now.getEpochSecond(), now.getNano(), 0, OptionalLong.of(0));
+        boolean done = false;
+        try {
+            GroupReport report = group.create(request, node);
+            done = true;
+            return told("created on", report);
+        } finally {
+            if (!done && node != null) {
+                VmStateFile.drop(Snapshots.of(node));
+            }
+        }
+    }
+
+    private int apply(SnapshotGroup group, String name) throws BlockException {
+        GroupReport report = group.apply(name);
+        if (vmState != null) {
+            loadVmState(group, name, new VmStateFile(vmState));
+        }
+        return told("applied on", report);
+    }
+
+    private void loadVmState(SnapshotGroup group, String name, VmStateFile file) throws BlockException {
+        for (BlockNode node : group.nodes()) {
+            Snapshots snapshots = Snapshots.of(node);
+            SnapshotInfo info = snapshots.findByName(name).orElse(null);
+            boolean wanted = vmStateDisk == null || vmStateDisk.equals(node.name());
+            if (wanted && info != null && info.vmStateSizeBytes() > 0) {
+                file.load(snapshots, info.vmStateSizeBytes());
+                return;
+            }
+        }
+        throw new BlockException(
+                Kind.NOT_FOUND, "Snapshot '" + name + "' was applied, but holds no state of a machine");
+    }
+
+    private int told(String what, GroupReport report) {
+        if (!quiet) {
+            long micros = report.standstillNanos() / 1000;
+            int count = report.nodeNames().size();
+            console.out()
+                    .print("Snapshot '" + report.snapshot() + "' " + what + " " + count
+                            + (count == 1 ? " disk" : " disks") + ", which stood still for " + micros / 1000 + "."
+                            + Decimals.zeroPadded(micros % 1000, 3) + " ms\n");
+        }
+        return 0;
+    }
+
+    private int list(SnapshotGroup group) throws BlockException {
+        Set<String> names = new LinkedHashSet<>();
+        for (BlockNode node : group.nodes()) {
+            for (SnapshotInfo info : Snapshots.of(node).list()) {
+                names.add(info.name());
+            }
+        }
+        for (String name : names) {
+            StringBuilder missing = new StringBuilder();
+            for (BlockNode node : group.nodes()) {
+                if (Snapshots.of(node).findByName(name).isEmpty()) {
+                    missing.append(missing.isEmpty() ? "not on '" : "', '").append(node.name());
+                }
+            }
+            String where = missing.isEmpty() ? "on every disk" : missing + "'";
+            console.out().print(Escapes.name(Decimals.left(name, 24) + " " + where) + "\n");
+        }
+        return 0;
+    }
+
+    private int check(SnapshotGroup group, String name) throws BlockException {
+        if (repair) {
+            for (GroupFinding settled : group.repair(name)) {
+                console.out()
+                        .print(Escapes.name(settled.text() + ": " + (settled.isUndone() ? "undone" : "finished"))
+                                + "\n");
+            }
+        }
+        List<GroupFinding> findings = group.check(name);
+        for (GroupFinding finding : findings) {
+            console.out().print(Escapes.name(finding.text() + "; with --repair " + finding.remedy()) + "\n");
+        }
+        if (findings.isEmpty() && !quiet) {
+            String state = group.hasEverywhere(name) ? "is on every disk" : "is on no disk";
+            console.out().print("Snapshot '" + Escapes.name(name) + "' " + state + "\n");
+        }
+        return findings.isEmpty() ? 0 : DISAGREE;
+    }
+}
