@@ -23,6 +23,7 @@ import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
 import dev.ashlar.drivers.qcow2.check.Checker;
+import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.metadata.GuestMap;
@@ -382,10 +383,21 @@ final class Qcow2Instance
     public CheckReport check(Repair repair, Consumer<String> findings) throws BlockException {
         if (repair != Repair.NONE) {
             requireWritable();
+            clearUnknownAutoclear();
         }
         if (!readOnly) {
             writeBack.flush();
         }
         return new Checker(context, snapshots, sizeBytes, header, repair, findings).run();
+    }
+
+    /** A repair keeps what this driver knows of true; what it does not know of it can't (rule R10). */
+    private void clearUnknownAutoclear() throws BlockException {
+        long kept = header.autoclearFeatures() & (Feature.BITMAPS | Feature.DATA_FILE_RAW);
+        if (kept != header.autoclearFeatures()) {
+            context.header().setAutoclearFeatures(kept);
+            context.header().write(file);
+            file.flush();
+        }
     }
 }

@@ -1,7 +1,6 @@
 package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
@@ -51,7 +50,8 @@ public final class Unmapper {
 
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
         if (!zeroFlag && hasBacking) {
-            throw new BlockException(Kind.UNSUPPORTED, "Version 2 images with a backing file can't discard");
+            // version 2 has no word for zeros, and the backing file must not show through: the clusters stay
+            return;
         }
         update(guestOffset, lengthBytes, Target.DISCARDED);
     }

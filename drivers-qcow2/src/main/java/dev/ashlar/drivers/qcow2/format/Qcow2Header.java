@@ -180,7 +180,7 @@ public record Qcow2Header(
             throws BlockException {
         List<HeaderExtension> extensions = new ArrayList<>();
         long at = from;
-        while (at + 8 <= end) {
+        while (at < end && at + 8 <= head.byteSize()) {
             int type = (int) Bits.u32(head, at);
             long length = Bits.u32(head, at + 4);
             if (type == HeaderExtension.END) {
@@ -218,6 +218,9 @@ public record Qcow2Header(
         if (sizeBytes < 0) {
             throw corrupt("Image is too big");
         }
+        if (geometry.l1EntriesFor(sizeBytes) > Integer.MAX_VALUE) {
+            throw corrupt("Image is too big");
+        }
         if (geometry.l1EntriesFor(sizeBytes) > l1Entries) {
             throw corrupt("L1 table is too small");
         }
@@ -228,7 +231,7 @@ public record Qcow2Header(
         if (bytes > limitBytes) {
             throw new BlockException(Kind.TOO_LARGE, name + " too large");
         }
-        if (bytes == 0) {
+        if (bytes == 0 && offset >= 0 && geometry().isAligned(offset)) {
             return;
         }
         if (offset <= 0

@@ -50,11 +50,13 @@ final class SupportedFeatures {
 
     private static long appendNamed(StringBuilder names, byte[] table, long missing) {
         long left = missing;
-        for (int at = 0; at + NAME_ENTRY_BYTES <= table.length; at += NAME_ENTRY_BYTES) {
+        // the last entry may be cut short
+        for (int at = 0; at + 2 <= table.length; at += NAME_ENTRY_BYTES) {
             int bit = table[at + 1] & 0xff;
             if (table[at] == 0 && bit < 64 && (left & (1L << bit)) != 0) {
+                int last = Math.min(at + NAME_ENTRY_BYTES, table.length);
                 int end = at + 2;
-                while (end < at + NAME_ENTRY_BYTES && table[end] != 0) {
+                while (end < last && table[end] != 0) {
                     end++;
                 }
                 String name = new String(table, at + 2, end - at - 2, StandardCharsets.UTF_8);
