@@ -285,8 +285,14 @@ public final class Snapshots {
     /** What a layer takes on the host, alone and shared. @param snapshot null for the live disk */
     public SnapshotComparable.Usage usage(@Nullable SnapshotInfo snapshot) throws BlockException {
         SnapshotCarrier carrier = requireCarrier();
-        return carrier.whileDrained(() -> carrier.capability(SnapshotComparable.class)
-                .usage(snapshot == null ? null : requireListed(carrier.capable(), snapshot)));
+        return carrier.whileDrained(() -> {
+            if (!carrier.node().isFailed()) {
+                // What was overwritten is counted no more only when this is durable.
+                carrier.node().flush();
+            }
+            return carrier.capability(SnapshotComparable.class)
+                    .usage(snapshot == null ? null : requireListed(carrier.capable(), snapshot));
+        });
     }
 
     private SnapshotInfo requireListed(SnapshotCapable capable, SnapshotInfo wanted) throws BlockException {
