@@ -106,7 +106,8 @@ class DifferenceTest {
                     List.of(new Snapshots.Range((long) cluster * CLUSTER, CLUSTER)),
                     backend.snapshots().difference(before, null));
             var usage = backend.snapshots().usage(before);
-            assertEquals(3 * CLUSTER, usage.exclusiveBytes(), "its L1 and L2 table and the cluster that was overwritten");
+            assertEquals(
+                    3 * CLUSTER, usage.exclusiveBytes(), "its L1 and L2 table and the cluster that was overwritten");
             assertEquals(Disks.SIZE - CLUSTER, usage.sharedBytes());
         }
     }
