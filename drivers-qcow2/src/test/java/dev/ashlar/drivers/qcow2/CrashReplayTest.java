@@ -98,7 +98,7 @@ class CrashReplayTest {
         for (String name : QemuTools.snapshotNames(file)) {
             snapshots.put(name, QemuTools.content(file, name));
         }
-        String mismatch = expectation.mismatch(new DiskExpectation.Found(QemuTools.content(file), snapshots));
+        String mismatch = expectation.mismatch(new DiskExpectation.Found(QemuTools.content(file), snapshots, false));
         if (!mismatch.isEmpty()) {
             throw new AssertionError(mismatch + "\nin " + state);
         }

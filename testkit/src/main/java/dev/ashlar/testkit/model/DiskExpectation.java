@@ -50,8 +50,17 @@ public record DiskExpectation(List<World> worlds) {
         return String.join(" or ", texts);
     }
 
-    /** What was found. */
-    public record Found(SparseBytes disk, Map<String, SparseBytes> snapshots) {}
+    /**
+     * What was found.
+     *
+     * @param ownLengths whether snapshots were read in their own lengths; qemu-img reads them in the length of the live disk, and then they are compared as
+     *     far as both go
+     */
+    public record Found(SparseBytes disk, Map<String, SparseBytes> snapshots, boolean ownLengths) {
+        public Found(SparseBytes disk, Map<String, SparseBytes> snapshots) {
+            this(disk, snapshots, true);
+        }
+    }
 
     /** Why the finding is none of the worlds, a line for each, or an empty text where it is one. */
     public String mismatch(Found found) {
@@ -73,8 +82,7 @@ public record DiskExpectation(List<World> worlds) {
                     + world.snapshots().keySet();
         }
         for (Map.Entry<String, SparseBytes> each : world.snapshots().entrySet()) {
-            SparseBytes content = found.snapshots().get(each.getKey());
-            long at = content == null ? 0 : each.getValue().firstDifference(content);
+            long at = difference(each.getValue(), found.snapshots().get(each.getKey()), found.ownLengths());
             if (at >= 0) {
                 return "snapshot " + each.getKey() + " differs at " + at;
             }
@@ -83,6 +91,19 @@ public record DiskExpectation(List<World> worlds) {
             return "size " + found.disk().lengthBytes() + " instead of " + world.lengthBytes();
         }
         return mismatch(world.versions(), found.disk());
+    }
+
+    private static long difference(
+            SparseBytes expected, @org.jspecify.annotations.Nullable SparseBytes content, boolean ownLengths) {
+        if (content == null || ownLengths) {
+            return content == null ? 0 : expected.firstDifference(content);
+        }
+        long common = Math.min(expected.lengthBytes(), content.lengthBytes());
+        SparseBytes left = expected.fork();
+        SparseBytes right = content.fork();
+        left.setLengthBytes(common);
+        right.setLengthBytes(common);
+        return left.firstDifference(right);
     }
 
     private static String mismatch(List<SparseBytes> versions, SparseBytes disk) {
