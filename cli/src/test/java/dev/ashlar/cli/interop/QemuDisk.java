@@ -56,10 +56,15 @@ record QemuDisk(Path image) {
     }
 
     DiskExpectation.Found found() {
+        return found(image.toAbsolutePath().getParent());
+    }
+
+    /** @param scratch for temporary files */
+    DiskExpectation.Found found(Path scratch) {
         Map<String, SparseBytes> snapshots = new LinkedHashMap<>();
         for (String name : QemuTools.snapshotNames(image)) {
-            snapshots.put(name, QemuTools.content(image, name));
+            snapshots.put(name, QemuTools.content(image, name, scratch));
         }
-        return new DiskExpectation.Found(QemuTools.content(image), snapshots, false);
+        return new DiskExpectation.Found(QemuTools.content(image, scratch), snapshots, false);
     }
 }

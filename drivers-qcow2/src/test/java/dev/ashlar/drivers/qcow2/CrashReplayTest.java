@@ -96,9 +96,10 @@ class CrashReplayTest {
     private static void requireExpected(Path file, DiskExpectation expectation, CrashState state) {
         Map<String, SparseBytes> snapshots = new LinkedHashMap<>();
         for (String name : QemuTools.snapshotNames(file)) {
-            snapshots.put(name, QemuTools.content(file, name));
+            snapshots.put(name, QemuTools.content(file, name, file.getParent()));
         }
-        String mismatch = expectation.mismatch(new DiskExpectation.Found(QemuTools.content(file), snapshots, false));
+        String mismatch = expectation.mismatch(
+                new DiskExpectation.Found(QemuTools.content(file, file.getParent()), snapshots, false));
         if (!mismatch.isEmpty()) {
             throw new AssertionError(mismatch + "\nin " + state);
         }

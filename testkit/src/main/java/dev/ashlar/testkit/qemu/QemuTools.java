@@ -81,15 +81,15 @@ public final class QemuTools {
         requireClean(image);
     }
 
-    /** The disk's content as {@code qemu-img} reads it, backing chain included. */
-    public static SparseBytes content(Path image) {
-        return convert(image, List.of("convert", "-f", "qcow2", "-O", "raw", image.toString()));
+    /** The disk's content as {@code qemu-img} reads it, backing chain included. @param scratch a folder for a temporary file */
+    public static SparseBytes content(Path image, Path scratch) {
+        return convert(scratch, List.of("convert", "-f", "qcow2", "-O", "raw", image.toString()));
     }
 
-    /** A snapshot's content as {@code qemu-img} reads it. */
-    public static SparseBytes content(Path image, String snapshot) {
+    /** A snapshot's content as {@code qemu-img} reads it, in the length of the live disk. */
+    public static SparseBytes content(Path image, String snapshot, Path scratch) {
         return convert(
-                image,
+                scratch,
                 List.of("convert", "-f", "qcow2", "-l", "snapshot.name=" + snapshot, "-O", "raw", image.toString()));
     }
 
@@ -109,9 +109,9 @@ public final class QemuTools {
         return names;
     }
 
-    private static SparseBytes convert(Path image, List<String> arguments) {
+    private static SparseBytes convert(Path scratch, List<String> arguments) {
         try {
-            Path raw = Files.createTempFile(image.toAbsolutePath().getParent(), "content", ".raw");
+            Path raw = Files.createTempFile(scratch, "content", ".raw");
             try {
                 List<String> words = new ArrayList<>(arguments);
                 words.add(0, "qemu-img");
