@@ -9,6 +9,7 @@ module dev.ashlar.testkit {
     exports dev.ashlar.testkit;
     exports dev.ashlar.testkit.crash;
     exports dev.ashlar.testkit.host;
+    exports dev.ashlar.testkit.hostile;
     exports dev.ashlar.testkit.model;
     exports dev.ashlar.testkit.protocol;
     exports dev.ashlar.testkit.qemu;
