@@ -116,7 +116,7 @@ public final class FaultProtocol extends ForwardingProtocol {
             super.write(offset, source);
         } else {
             if (fault.damage() == Damage.TORN) {
-                super.write(offset, firstHalf(source));
+                super.write(offset, firstHalf(offset, source));
             }
             throw failure(fault, Operation.WRITE);
         }
@@ -158,7 +158,7 @@ public final class FaultProtocol extends ForwardingProtocol {
                     access.write(offset, source);
                 } else {
                     if (fault.damage() == Damage.TORN) {
-                        access.write(offset, firstHalf(source));
+                        access.write(offset, firstHalf(offset, source));
                     }
                     throw failure(fault, Operation.METADATA_WRITE);
                 }
@@ -204,7 +204,9 @@ public final class FaultProtocol extends ForwardingProtocol {
                 fault.kind(), "injected: " + operation + ": " + fault.kind().reason());
     }
 
-    private static MemorySegment firstHalf(MemorySegment source) {
-        return source.asSlice(0, source.byteSize() / 2 / SECTOR_BYTES * SECTOR_BYTES);
+    /** Up to a boundary of sectors of the disk, wherever the write begins. */
+    private static MemorySegment firstHalf(long offset, MemorySegment source) {
+        long end = (offset + source.byteSize() / 2) / SECTOR_BYTES * SECTOR_BYTES;
+        return source.asSlice(0, Math.max(0, end - offset));
     }
 }
