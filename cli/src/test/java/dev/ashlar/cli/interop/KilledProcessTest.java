@@ -95,7 +95,7 @@ class KilledProcessTest {
                 completed = Integer.parseInt(line);
                 if (completed == steps.size() - 1) {
                     // so that the last step is never followed by a regular end
-                    process.destroyForcibly();
+                    process.toHandle().destroyForcibly();
                 }
             }
             return completed;
@@ -110,7 +110,8 @@ class KilledProcessTest {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        process.destroyForcibly();
+        // by its handle: the process object would close the stream, and with it lose what the worker had said
+        process.toHandle().destroyForcibly();
     }
 
     /** A virtual machine like this one with the same modules, and the tests beside them. */
