@@ -55,6 +55,7 @@ public final class Main {
         System.arraycopy(arguments, 0, words, 1, arguments.length);
         int status;
         try {
+            requireText(arguments);
             status = dispatch(console, words);
         } catch (ProgramExit e) {
             status = e.status();
@@ -70,6 +71,16 @@ public final class Main {
         }
         console.flush();
         return status;
+    }
+
+    /** Bytes that are not UTF-8 come here as the replacement character: another file or snapshot could bear the name that results. */
+    private static void requireText(String[] arguments) throws BlockException {
+        for (String argument : arguments) {
+            if (argument.indexOf('\ufffd') >= 0) {
+                throw new BlockException(
+                        BlockException.Kind.INVALID, "an argument is not valid UTF-8; such names are not supported");
+            }
+        }
     }
 
     private static int dispatch(Console console, String[] words) throws BlockException {

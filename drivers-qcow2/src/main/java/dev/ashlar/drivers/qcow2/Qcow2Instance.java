@@ -136,6 +136,9 @@ final class Qcow2Instance
         }
         try {
             long host = guestMap.direct(context.active(), sizeBytes, guestOffset, lengthBytes, writable);
+            if (writable && host >= 0 && !context.allocator().isKnownToBeData(host, lengthBytes)) {
+                return -1;
+            }
             return lock.validate(stamp) ? host : -1;
         } catch (InternalError e) {
             // a page that can't be read: the way with error messages finds out

@@ -1,10 +1,12 @@
 package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds free host clusters, first fit from the lowest that may be free, and counts them. Guarded by the image's metadata lock.
@@ -17,8 +19,15 @@ public final class ClusterAllocator {
     /** No cluster below it is free. Cluster 0 is the header's, whatever its refcount says. */
     private long lowestMaybeFree = 1;
 
-    public ClusterAllocator(ImageFile file, RefcountTable refcounts, HeaderSector header) {
+    private final MetadataRegions.Source regionSource;
+    /** Where metadata lies, looked up when first needed; null after some of it was given up. */
+    private volatile @Nullable MetadataRegions regions;
+
+    /** @param regionSource tells of all metadata but the refcounts' own and the header */
+    public ClusterAllocator(
+            ImageFile file, RefcountTable refcounts, HeaderSector header, MetadataRegions.Source regionSource) {
         this.file = file;
+        this.regionSource = regionSource;
         this.geometry = file.geometry();
         this.refcounts = refcounts;
         this.header = header;
@@ -54,6 +63,7 @@ public final class ClusterAllocator {
             to++;
         }
         Run run = new Run(cluster, to - from);
+        requireNoMetadata(cluster, run.count());
         refcounts.add(run.firstCluster(), run.count(), 1);
         lowestMaybeFree = cluster + run.count();
         return run;
@@ -98,6 +108,7 @@ public final class ClusterAllocator {
                 found = 1;
             }
         }
+        requireNoMetadata(start, count);
         refcounts.add(start, count, 1);
         if (start == lowestMaybeFree) {
             lowestMaybeFree = start + count;
@@ -105,15 +116,60 @@ public final class ClusterAllocator {
         return start;
     }
 
+    /**
+     * A cluster that metadata refers to is not free, whatever its refcount says: the refcounts are broken. Nothing is written to it; the image is marked corrupt,
+     * durably (rule R10), and not written to any more.
+     */
+    void requireNoMetadata(long firstCluster, long count) throws BlockException {
+        MetadataRegions known = regions;
+        if (known == null) {
+            MetadataRegions.Builder builder = new MetadataRegions.Builder(geometry.clusterBits());
+            builder.add(0, geometry.clusterBytes());
+            refcounts.collect(builder);
+            regionSource.collect(builder);
+            known = builder.build();
+            regions = known;
+        }
+        if (known.overlaps(firstCluster, count)) {
+            BlockException corrupt = new BlockException(
+                    Kind.CORRUPT,
+                    "qcow2: Preventing invalid write on metadata at offset 0x"
+                            + Long.toHexString(geometry.clusterOffset(firstCluster))
+                            + "; image marked as corrupt",
+                    "Input/output error",
+                    null);
+            header.markCorrupt();
+            header.write(file);
+            file.flush();
+            file.fail(corrupt);
+            throw corrupt;
+        }
+    }
+
+    /**
+     * Whether it is known, without a lock, that guest data may be written to a range. False decides nothing.
+     */
+    public boolean isKnownToBeData(long hostOffset, long lengthBytes) {
+        MetadataRegions known = regions;
+        long first = geometry.clusterIndex(hostOffset);
+        return known != null
+                && !known.overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
+    }
+
     /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */
     public void release(long firstCluster, long count) throws BlockException {
         refcounts.add(firstCluster, count, -1);
+        MetadataRegions known = regions;
+        if (known != null && known.overlaps(firstCluster, count)) {
+            regions = null;
+        }
         lowestMaybeFree = Math.max(1, Math.min(lowestMaybeFree, firstCluster));
     }
 
     /** Counts were changed behind the allocator's back. */
     public void countsChanged() {
         lowestMaybeFree = 1;
+        regions = null;
     }
 
     /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. */
@@ -126,6 +182,7 @@ public final class ClusterAllocator {
             }
             int index = (int) (cluster >>> blockBits);
             if (!refcounts.hasBlock(index)) {
+                requireNoMetadata((long) index << blockBits, 1);
                 refcounts.addBlock(index);
             }
             int within = (int) cluster & (geometry.refcountBlockEntries() - 1);

@@ -263,6 +263,16 @@ public final class RefcountTable {
         }
     }
 
+    /** Table and blocks, where they lie. */
+    void collect(MetadataRegions.Builder regions) {
+        regions.add(tableOffset, table.length * 8L);
+        for (long block : table) {
+            if (block != 0) {
+                regions.add(block, geometry.clusterBytes());
+            }
+        }
+    }
+
     /** Forgets buffers that equal the disk. Not while {@link Changes} are under way. */
     public void dropClean() {
         for (int i = 0; i < buffers.length; i++) {

@@ -98,6 +98,7 @@ public final class WritePlanner {
             }
             run++;
         }
+        context.allocator().requireNoMetadata(geometry.clusterIndex(host), run);
         int within = geometry.inCluster(guestOffset);
         long covered = Math.min(bytes, (long) run * geometry.clusterBytes() - within);
         return new InPlacePlan(context.file().data(), host + within, covered);

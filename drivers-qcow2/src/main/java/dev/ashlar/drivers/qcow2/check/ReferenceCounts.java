@@ -11,6 +11,7 @@ final class ReferenceCounts {
 
     private final ClusterGeometry geometry;
     private final int[] counts;
+    private boolean behindEnd;
 
     /** @param fileBytes length of the image file */
     ReferenceCounts(ClusterGeometry geometry, long fileBytes) throws BlockException {
@@ -27,6 +28,11 @@ final class ReferenceCounts {
         return counts.length;
     }
 
+    /** Whether something refers to clusters behind the end of the file: which, nobody has counted. */
+    boolean reachBehindEnd() {
+        return behindEnd;
+    }
+
     /** @return false, and counts nothing, if the bytes reach behind the last cluster of the file */
     boolean add(long hostOffset, long lengthBytes) {
         if (lengthBytes == 0) {
@@ -35,6 +41,7 @@ final class ReferenceCounts {
         long first = geometry.clusterIndex(hostOffset);
         long last = geometry.clusterIndex(hostOffset + lengthBytes - 1);
         if (hostOffset < 0 || last < first || last >= counts.length) {
+            behindEnd = true;
             return false;
         }
         for (long i = first; i <= last; i++) {

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,6 +40,13 @@ public final class HeaderSector {
 
     public void setIncompatibleFeatures(long bits) {
         Bits.putU64(sector, 72, bits);
+    }
+
+    /** Sets the corrupt bit, where the image's version has one. */
+    public void markCorrupt() {
+        if (Bits.u32(sector, 4) >= 3) {
+            setIncompatibleFeatures(Bits.u64(sector, 72) | Feature.CORRUPT);
+        }
     }
 
     public void setAutoclearFeatures(long bits) {

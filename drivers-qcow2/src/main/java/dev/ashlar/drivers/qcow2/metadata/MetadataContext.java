@@ -2,10 +2,12 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
+import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.StampedLock;
@@ -23,13 +25,15 @@ public final class MetadataContext {
     private final StampedLock lock = new StampedLock();
     private final ReentrantLock writeBackLock = new ReentrantLock();
     private volatile L1Table active;
+    /** Where the snapshots' tables lie; set once they are loaded. */
+    private MetadataRegions.Source snapshotRegions = builder -> {};
 
     public MetadataContext(ImageFile file, HeaderSector headerSector, Qcow2Header header) throws BlockException {
         this.file = file;
         this.header = headerSector;
         this.refcounts = new RefcountTable(file, header.refcountTableOffset(), header.refcountTableClusters());
-        this.allocator = new ClusterAllocator(file, refcounts, headerSector);
         this.active = L1Table.load(file, header.l1TableOffset(), (int) header.l1Entries());
+        this.allocator = new ClusterAllocator(file, refcounts, headerSector, this::collectRegions);
     }
 
     public ImageFile file() {
@@ -74,5 +78,21 @@ public final class MetadataContext {
     /** Puts another L1 table in place; the header names it durably. */
     public void setActive(L1Table table) {
         active = table;
+    }
+
+    public void setSnapshotRegions(MetadataRegions.Source source) {
+        snapshotRegions = source;
+    }
+
+    private void collectRegions(MetadataRegions.Builder builder) {
+        L1Table table = active;
+        builder.add(table.hostOffset(), 8L * table.length());
+        for (int i = 0; i < table.length(); i++) {
+            long l2Offset = TableEntry.offset(table.entry(i));
+            if (l2Offset != 0) {
+                builder.add(l2Offset, geometry().clusterBytes());
+            }
+        }
+        snapshotRegions.collect(builder);
     }
 }

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -45,6 +46,14 @@ public final class Snapshots {
         this.entries = Collections.unmodifiableList(entries);
         this.tableOffset = offset;
         this.tableBytes = bytes;
+        context.setSnapshotRegions(this::collectRegions);
+    }
+
+    private void collectRegions(MetadataRegions.Builder builder) {
+        builder.add(tableOffset, tableBytes);
+        for (SnapshotEntry entry : entries) {
+            builder.add(entry.l1TableOffset(), 8L * entry.l1Entries());
+        }
     }
 
     public static Snapshots load(MetadataContext context, WriteBack writeBack, Qcow2Header header)
