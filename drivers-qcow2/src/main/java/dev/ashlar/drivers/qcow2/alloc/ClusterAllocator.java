@@ -152,8 +152,7 @@ public final class ClusterAllocator {
     public boolean isKnownToBeData(long hostOffset, long lengthBytes) {
         MetadataRegions known = regions;
         long first = geometry.clusterIndex(hostOffset);
-        return known != null
-                && !known.overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
+        return known != null && !known.overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
     }
 
     /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */

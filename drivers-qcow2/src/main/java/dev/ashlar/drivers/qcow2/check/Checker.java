@@ -147,7 +147,7 @@ public final class Checker {
         // what refers behind the end of the file has been told of, but not counted: counts there stay as they are
         int entries = present && !references.reachBehindEnd()
                 ? geometry.refcountBlockEntries()
-                : (int) Math.clamp(references.clusters() - first, 0, geometry.refcountBlockEntries());
+                : Math.clamp(references.clusters() - first, 0, geometry.refcountBlockEntries());
         for (int i = 0; i < entries; i++) {
             long cluster = first + i;
             long count = counts == null ? 0 : RefcountWidth.get(counts, 0, geometry.refcountOrder(), i);
