@@ -24,17 +24,15 @@ final class Arguments {
     /** The next option that the subcommand has to look at, or {@link OptionScanner#END}. */
     int next() {
         int option = scanner.next();
-        switch (option) {
+        return switch (option) {
             case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
             case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
             case 'h' -> {
                 console.out().print(usage);
                 throw new ProgramExit(0);
             }
-            default -> {
-                return option;
-            }
-        }
+            default -> option;
+        };
     }
 
     String argument() {
