@@ -207,8 +207,8 @@ class GroupInteropTest {
                 run("diff", "--from", "two", "--output=json", image.toString())
                         .replaceAll("\\s", "")
                         .replace("{\"length\":65536,\"start\":7340032}", "{\"start\":7340032,\"length\":65536}"));
-        SparseBytes one = QemuTools.content(image, "one");
-        SparseBytes live = QemuTools.content(image);
+        SparseBytes one = QemuTools.content(image, "one", image.getParent());
+        SparseBytes live = QemuTools.content(image, image.getParent());
         try (BlockGraph graph = BlockGraph.create();
                 BlockBackend backend = graph.open(image.toString(), OpenOptions.readOnly())) {
             Snapshots snapshots = backend.snapshots();
