@@ -3,6 +3,7 @@ package dev.ashlar.core;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.request.Layer;
 import dev.ashlar.core.request.Origin;
+import dev.ashlar.core.request.RouteChanged;
 import dev.ashlar.core.snapshot.Snapshots;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -14,6 +15,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A user's attachment to a node: the blocking face of the block layer. Any number of threads; at home on virtual threads.
@@ -25,7 +27,7 @@ import java.util.function.Consumer;
 public final class BlockBackend implements AutoCloseable {
     private final BlockGraph graph;
     private final ChildEdge edge;
-    private final Layer layer;
+    private final Route route;
     private final boolean formatGuessed;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicInteger openQueues = new AtomicInteger();
@@ -33,13 +35,13 @@ public final class BlockBackend implements AutoCloseable {
     BlockBackend(BlockGraph graph, ChildEdge edge, boolean formatGuessed) {
         this.graph = graph;
         this.edge = edge;
-        this.layer = edge.node().layer();
+        this.route = new Route(edge);
         this.formatGuessed = formatGuessed;
     }
 
     /** Virtual size in bytes. */
     public long lengthBytes() throws BlockException {
-        return layer.lengthBytes();
+        return layer().lengthBytes();
     }
 
     /** The name under which the image was opened. */
@@ -61,12 +63,12 @@ public final class BlockBackend implements AutoCloseable {
     }
 
     public boolean isReadOnly() {
-        return layer.isReadOnly();
+        return layer().isReadOnly();
     }
 
     /** What requests and buffers should look like to go through without a copy. */
     public BlockLimits limits() {
-        return layer.limits();
+        return layer().limits();
     }
 
     /** The topmost node. */
@@ -80,13 +82,27 @@ public final class BlockBackend implements AutoCloseable {
             throw new IllegalArgumentException("the buffer of a read is read-only");
         }
         checkRange(offset, destination.byteSize());
-        layer.read(offset, destination, Origin.BACKEND);
+        while (true) {
+            try {
+                layer().read(offset, destination, route);
+                return;
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
     }
 
     /** Writes the buffer. Durable after the next {@link #flush}. */
     public void write(long offset, MemorySegment source) throws BlockException {
         checkRange(offset, source.byteSize());
-        layer.write(offset, source, Origin.BACKEND);
+        while (true) {
+            try {
+                layer().write(offset, source, route);
+                return;
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
     }
 
     /**
@@ -96,18 +112,18 @@ public final class BlockBackend implements AutoCloseable {
      */
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         checkRange(offset, lengthBytes);
-        layer.writeZeroes(offset, lengthBytes, mayUnmap, Origin.BACKEND);
+        at(layer -> layer.writeZeroes(offset, lengthBytes, mayUnmap, route));
     }
 
     /** Says that the content of the range is not needed. Parts of allocation units stay as they are. */
     public void discard(long offset, long lengthBytes) throws BlockException {
         checkRange(offset, lengthBytes);
-        layer.discard(offset, lengthBytes, Origin.BACKEND);
+        at(layer -> layer.discard(offset, lengthBytes, route));
     }
 
     /** Makes durable every write that had completed before this call (F1). After a failure no write or flush succeeds. */
     public void flush() throws BlockException {
-        layer.flush(Origin.BACKEND);
+        at(layer -> layer.flush(route));
     }
 
     /**
@@ -117,13 +133,13 @@ public final class BlockBackend implements AutoCloseable {
      */
     public BlockStatus status(long offset, long lengthBytes) throws BlockException {
         checkRange(offset, requirePositive(lengthBytes));
-        return layer.status(offset, lengthBytes, 0, Origin.BACKEND);
+        return ask(layer -> layer.status(offset, lengthBytes, 0, route));
     }
 
     /** As {@link #status}, looking at the topmost layer alone: what it has not allocated reads as zeros. */
     public BlockStatus allocatedHere(long offset, long lengthBytes) throws BlockException {
         checkRange(offset, requirePositive(lengthBytes));
-        return layer.allocatedHere(offset, lengthBytes, Origin.BACKEND);
+        return ask(layer -> layer.allocatedHere(offset, lengthBytes, route));
     }
 
     /** Changes the virtual size. New bytes read as zeros. Drains the node. */
@@ -132,7 +148,7 @@ public final class BlockBackend implements AutoCloseable {
             throw new IllegalArgumentException("length " + lengthBytes);
         }
         root().<Boolean>whileDrained(() -> {
-            layer.truncate(lengthBytes, preallocation);
+            layer().truncate(lengthBytes, preallocation);
             return true;
         });
     }
@@ -165,7 +181,7 @@ public final class BlockBackend implements AutoCloseable {
             throw new BlockException(Kind.UNSUPPORTED, "This image format does not support checks");
         }
         if (repair != Checkable.Repair.NONE) {
-            layer.requireWritable();
+            layer().requireWritable();
         }
         return root().whileDrained(() -> checkable.get().check(repair, findings));
     }
@@ -218,12 +234,66 @@ public final class BlockBackend implements AutoCloseable {
         }
     }
 
-    Layer layer() {
-        return layer;
+    /** Name of the device, where the user has one; else null. */
+    public @Nullable String deviceName() {
+        return edge.deviceName();
     }
 
-    void queueClosed() {
+    /** The data plane of the node where this user is at the moment. */
+    Layer layer() {
+        return edge.node().layer();
+    }
+
+    /** Where the requests of this user go. */
+    Route route() {
+        return route;
+    }
+
+    /** Follows the edge of a user. */
+    record Route(ChildEdge edge) implements Origin {
+        @Override
+        public boolean isUser() {
+            return true;
+        }
+
+        @Override
+        public boolean leadsTo(Layer layer) {
+            return edge.node().layer() == layer;
+        }
+    }
+
+    private interface LayerAction {
+        void run(Layer layer) throws BlockException;
+    }
+
+    private interface LayerQuestion<T> {
+        T ask(Layer layer) throws BlockException;
+    }
+
+    private void at(LayerAction action) throws BlockException {
+        while (true) {
+            try {
+                action.run(layer());
+                return;
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
+    }
+
+    private <T> T ask(LayerQuestion<T> question) throws BlockException {
+        while (true) {
+            try {
+                return question.ask(layer());
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
+    }
+
+    void queueClosed() throws BlockException {
         openQueues.decrementAndGet();
+        graph.closeLeftovers();
     }
 
     private void checkOpen() throws BlockException {
@@ -237,7 +307,7 @@ public final class BlockBackend implements AutoCloseable {
             throw new IllegalArgumentException("range " + offset + "+" + lengthBytes);
         }
         checkOpen();
-        if (offset > layer.lengthBytes() - lengthBytes) {
+        if (offset > layer().lengthBytes() - lengthBytes) {
             throw new BlockException(
                     Kind.OUT_OF_BOUNDS,
                     "Request at offset " + offset + " of " + lengthBytes + " bytes reaches beyond the end of '"

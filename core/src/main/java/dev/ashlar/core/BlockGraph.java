@@ -1,10 +1,9 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
-import dev.ashlar.core.request.BriefLock;
 import dev.ashlar.core.spi.BlockDriver;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -21,14 +20,15 @@ import org.jspecify.annotations.Nullable;
  */
 public final class BlockGraph implements AutoCloseable {
     private final DriverRegistry registry;
-    private final BriefLock lock = new BriefLock();
+    private final GraphLock lock = new GraphLock();
+    private final DrainControl drains = new DrainControl(lock);
+    private final ControlLock changes = new ControlLock();
 
     // Guarded by the lock.
     private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
-    private final Set<String> reservedNames = new LinkedHashSet<>();
+    private final NodeNames names = new NodeNames();
     private final Set<BlockBackend> backends = new LinkedHashSet<>();
-    private final List<DrainedSection> sections = new ArrayList<>();
-    private long nextName;
+    private final Set<BlockNode> owned = new LinkedHashSet<>();
     private boolean closed;
 
     private BlockGraph(@Nullable List<BlockDriver> drivers) {
@@ -46,8 +46,8 @@ public final class BlockGraph implements AutoCloseable {
     }
 
     /**
-     * Opens an image: the file by the protocol that its name asks for (or as a {@code json:} name describes it), the format that {@code options} name or that probing finds,
-     * then its backing chain.
+     * Opens an image: the file by the protocol that its name asks for (or as a {@code json:} name describes
+     * it), the format that {@code options} name or that probing finds, then its backing chain.
      *
      * @return a backend on the topmost node; closing it closes what it opened
      * @throws BlockException of the layer that failed, in its words; nothing stays open
@@ -90,47 +90,127 @@ public final class BlockGraph implements AutoCloseable {
         return Optional.ofNullable(registry.find(name));
     }
 
+    /**
+     * Opens nodes without a user: the graph itself keeps the topmost one until {@link #closeNode}. Others attach to it by name.
+     *
+     * @throws BlockException as {@link #open(String, OpenOptions)}
+     */
+    public BlockNode openNode(@Nullable String fileName, OpenOptions options) throws BlockException {
+        return NodeOpener.openOwned(this, fileName, options);
+    }
+
+    /**
+     * Gives up a node that {@link #openNode} opened; it closes, with what only it needs.
+     *
+     * @throws BlockException BUSY while a node or a backend uses it; INVALID if it is not the graph's own
+     */
+    public void closeNode(BlockNode node) throws BlockException {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            if (!owned.contains(node)) {
+                throw new BlockException(Kind.INVALID, "Node " + node.name() + " is not owned by the monitor");
+            }
+            if (!node.parentEdges().isEmpty()) {
+                throw new BlockException(Kind.BUSY, "Node " + node.name() + " is in use");
+            }
+            owned.remove(node);
+        }
+        closeIfUnneeded(node);
+    }
+
+    /**
+     * Attaches a user to a node that is open. Several may be attached to one node, as far as their permissions go together (G5).
+     *
+     * @param deviceName unique among devices and nodes; null: a user without a name
+     * @param writing whether the user will write
+     * @throws BlockException PERMISSION naming both users, the node and the permissions; READ_ONLY; EXISTS, INVALID for the name
+     */
+    public BlockBackend attach(@Nullable String deviceName, BlockNode node, boolean writing) throws BlockException {
+        if (writing && node.isReadOnly()) {
+            throw new BlockException(Kind.READ_ONLY, "Block node is read-only");
+        }
+        ChildEdge edge = ChildEdge.ofUser(deviceName, node);
+        PermissionRules.ofBackend(edge, new PermissionRules.Mode(writing, false, false));
+        BlockBackend backend = new BlockBackend(this, edge, false);
+        attachBackend(backend, edge);
+        return backend;
+    }
+
+    /** A change of several edges and modes at once. */
+    public GraphTransaction transaction() {
+        return new GraphTransaction(this);
+    }
+
     /** All nodes, in the order in which they were opened. */
     public List<BlockNode> nodes() {
-        lock.lock();
-        try {
-            return List.copyOf(nodes.values());
-        } finally {
-            lock.unlock();
+        try (GraphLock.Locked locked = lock.lock()) {
+            return List.copyOf(known(locked));
         }
     }
 
     /** The node of that name. */
     public Optional<BlockNode> node(String name) {
-        lock.lock();
-        try {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
             return Optional.ofNullable(nodes.get(name));
-        } finally {
-            lock.unlock();
+        }
+    }
+
+    /** The node of that name, or the topmost one of the device of that name. @throws BlockException NOT_FOUND */
+    public BlockNode lookUp(String deviceOrNode) throws BlockException {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            BlockBackend device = device(deviceOrNode);
+            BlockNode node = device != null ? device.root() : nodes.get(deviceOrNode);
+            if (node == null) {
+                String name = FileNames.escape(deviceOrNode);
+                throw new BlockException(
+                        Kind.NOT_FOUND, "Cannot find device='" + name + "' nor node-name='" + name + "'");
+            }
+            return node;
         }
     }
 
     /** Drains every node; nodes that are opened meanwhile stand still as well. */
     public DrainedSection drainAll() {
-        return beginDrain(null);
+        return drains.begin(lock.unlocked(), this, DrainControl.Reach.EVERYTHING, List.of());
     }
 
-    /** Closes every backend that is still open, and with them all nodes. */
+    /**
+     * Stops all requests to some nodes together: all are asked to stop before the first is waited for.
+     *
+     * @param targets at least one node of this graph
+     */
+    public DrainedSection drain(List<BlockNode> targets) {
+        if (targets.isEmpty()) {
+            throw new IllegalArgumentException("no nodes to drain");
+        }
+        return drains.begin(lock.unlocked(), this, DrainControl.Reach.PARENTS, List.copyOf(targets));
+    }
+
+    /** Closes every backend that is still open, then what the graph itself keeps, and with them all nodes. */
     @Override
     public void close() throws BlockException {
         List<BlockBackend> open;
-        lock.lock();
-        try {
+        List<BlockNode> kept;
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
             closed = true;
-            open = new ArrayList<>(backends);
-        } finally {
-            lock.unlock();
+            open = new ArrayList<>(backends).reversed();
+            kept = new ArrayList<>(owned).reversed();
+            owned.clear();
         }
-        Collections.reverse(open);
         BlockException failure = null;
         for (BlockBackend backend : open) {
             try {
                 backend.close();
+            } catch (BlockException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
+        for (BlockNode node : kept) {
+            try {
+                closeIfUnneeded(node);
             } catch (BlockException e) {
                 failure = failure == null ? e : failure;
             }
@@ -144,141 +224,79 @@ public final class BlockGraph implements AutoCloseable {
         return registry;
     }
 
-    /**
-     * Stops all requests to some nodes together: all are asked to stop before the first is waited for.
-     *
-     * @param targets at least one node of this graph
-     */
-    public DrainedSection drain(List<BlockNode> targets) {
-        if (targets.isEmpty()) {
-            throw new IllegalArgumentException("no nodes to drain");
-        }
-        return beginDrain(List.copyOf(targets));
+    GraphLock lock() {
+        return lock;
+    }
+
+    /** One change of the graph's edges, permissions and modes at a time (G1). Taken after control locks of nodes, before a drain. */
+    ControlLock changes() {
+        return changes;
+    }
+
+    Collection<BlockNode> known(GraphLock.Locked locked) {
+        locked.requireValid();
+        return nodes.values();
+    }
+
+    boolean isKnown(GraphLock.Locked locked, BlockNode node) {
+        locked.requireValid();
+        return nodes.get(node.name()) == node;
     }
 
     boolean isUsedByBackend(BlockNode node) {
-        lock.lock();
-        try {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
             for (BlockBackend backend : backends) {
                 if (backend.root() == node) {
                     return true;
                 }
             }
             return false;
-        } finally {
-            lock.unlock();
         }
     }
 
     boolean isRoot(BlockNode node) {
-        lock.lock();
-        try {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
             return node.parentEdges().isEmpty();
-        } finally {
-            lock.unlock();
         }
     }
 
-    DrainedSection drain(BlockNode node) {
-        return beginDrain(List.of(node));
-    }
-
-    private DrainedSection beginDrain(@Nullable List<BlockNode> targets) {
-        long holder = Thread.currentThread().threadId();
-        DrainedSection section;
-        List<BlockNode> waitFor;
-        lock.lock();
-        try {
-            LinkedHashSet<BlockNode> affected = new LinkedHashSet<>();
-            for (BlockNode node : targets != null ? targets : nodes.values()) {
-                collectWithParents(node, affected);
-            }
-            for (BlockNode node : affected) {
-                if (node.layer().tracker().isInside()) {
-                    throw new IllegalStateException("a drain of node '" + node.name()
-                            + "' from inside one of its requests would wait for itself");
-                }
-            }
-            for (BlockNode node : affected) {
-                node.quiesce(holder);
-            }
-            waitFor = List.copyOf(affected);
-            section = new DrainedSection(this, new ArrayList<>(affected), targets == null, holder);
-            sections.add(section);
-        } finally {
-            lock.unlock();
-        }
-        // Parents come first: once they are idle nothing new reaches their children.
-        for (BlockNode node : waitFor) {
-            node.layer().tracker().awaitIdle();
-        }
-        return section;
+    DrainedSection drainSubtree(BlockNode node) {
+        return drains.begin(lock.unlocked(), this, DrainControl.Reach.SUBTREE, List.of(node));
     }
 
     void endDrain(DrainedSection section) {
-        lock.lock();
-        try {
-            section.markEnded();
-            sections.remove(section);
-            List<BlockNode> drained = section.nodes();
-            for (int i = drained.size() - 1; i >= 0; i--) {
-                drained.get(i).unquiesce(section.holderId());
-            }
-        } finally {
-            lock.unlock();
-        }
+        drains.end(section);
     }
 
-    private static void collectWithParents(BlockNode node, Set<BlockNode> into) {
-        if (into.contains(node)) {
-            return;
-        }
-        for (ChildEdge edge : node.parentEdges()) {
-            BlockNode parent = edge.parent();
-            if (parent != null) {
-                collectWithParents(parent, into);
-            }
-        }
-        into.add(node);
+    /** To be called after edges were changed, with the lock still held. */
+    void edgesChanged(GraphLock.Locked locked) {
+        drains.graphChanged(locked, this);
     }
 
     /** A name for a node that is being opened: the wanted one, or a generated one. */
     String reserveName(@Nullable String wanted) throws BlockException {
-        lock.lock();
-        try {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
             if (closed) {
                 throw new IllegalStateException("the graph is closed");
             }
-            if (wanted != null) {
-                if (nodes.containsKey(wanted) || !reservedNames.add(wanted)) {
-                    throw new BlockException(Kind.EXISTS, "Duplicate nodes with node-name='" + wanted + "'");
-                }
-                return wanted;
-            }
-            String name;
-            do {
-                name = "#block" + nextName++;
-            } while (nodes.containsKey(name) || !reservedNames.add(name));
-            return name;
-        } finally {
-            lock.unlock();
+            return names.reserve(wanted, nodes::containsKey, name -> device(name) != null);
         }
     }
 
     void releaseName(String name) {
-        lock.lock();
-        try {
-            reservedNames.remove(name);
-        } finally {
-            lock.unlock();
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            names.release(name);
         }
     }
 
     /** Makes an open node known, with its edges; it stands still at once if a section covers it (D4). */
     void add(BlockNode node) {
-        lock.lock();
-        try {
-            reservedNames.remove(node.name());
+        try (GraphLock.Locked locked = lock.lock()) {
+            names.release(node.name());
             nodes.put(node.name(), node);
             for (ChildEdge edge : node.edges()) {
                 edge.bind(node);
@@ -290,89 +308,103 @@ public final class BlockGraph implements AutoCloseable {
             if (origin != null) {
                 origin.addView(1);
             }
-            for (DrainedSection section : sections) {
-                if (section.covers(node)) {
-                    node.quiesce(section.holderId());
-                    section.nodes().add(0, node);
+            edgesChanged(locked);
+        }
+    }
+
+    /** Keeps a node without a user. */
+    void own(BlockNode node) {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            owned.add(node);
+        }
+    }
+
+    /**
+     * Adds an edge, whose parent may still be being opened, if its permissions go together with those of others (G5).
+     *
+     * @throws BlockException NOT_FOUND if the child is being closed; PERMISSION, LOCKED; then nothing has changed
+     */
+    void attach(ChildEdge edge) throws BlockException {
+        changes.lock();
+        try {
+            BlockNode child = edge.node();
+            try (GraphLock.Locked locked = lock.lock()) {
+                locked.requireValid();
+                if (child.isClosing()) {
+                    throw new BlockException(
+                            Kind.NOT_FOUND, "Failed to find node with node-name='" + child.name() + "'");
+                }
+                child.parentEdges().add(edge);
+            }
+            boolean done = false;
+            try {
+                PermissionUpdate.run(this);
+                done = true;
+            } finally {
+                if (!done) {
+                    try (GraphLock.Locked locked = lock.lock()) {
+                        locked.requireValid();
+                        child.parentEdges().remove(edge);
+                    }
                 }
             }
         } finally {
-            lock.unlock();
+            changes.unlock();
         }
     }
 
-    /** Adds an edge whose parent is being opened. */
-    void attach(ChildEdge edge) {
-        lock.lock();
-        try {
-            edge.node().parentEdges().add(edge);
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    void attachBackend(BlockBackend backend, ChildEdge edge) {
-        lock.lock();
-        try {
-            edge.node().parentEdges().add(edge);
+    void attachBackend(BlockBackend backend, ChildEdge edge) throws BlockException {
+        String device = edge.deviceName();
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            if (device != null) {
+                names.checkDevice(device, nodes::containsKey, name -> device(name) != null);
+            }
             backends.add(backend);
+        }
+        boolean done = false;
+        try {
+            attach(edge);
+            done = true;
         } finally {
-            lock.unlock();
+            if (!done) {
+                forgetBackend(backend);
+            }
         }
     }
 
     void detachBackend(BlockBackend backend, ChildEdge edge) throws BlockException {
-        lock.lock();
-        try {
-            backends.remove(backend);
-        } finally {
-            lock.unlock();
-        }
+        forgetBackend(backend);
         detach(edge);
     }
 
     /** Removes an edge and closes what nobody needs any more. */
     void detach(ChildEdge edge) throws BlockException {
-        lock.lock();
+        BlockNode child = edge.node();
+        changes.lock();
         try {
-            edge.node().parentEdges().remove(edge);
-        } finally {
-            lock.unlock();
-        }
-        closeIfUnneeded(edge.node());
-    }
-
-    private void forget(BlockNode node) {
-        lock.lock();
-        try {
-            nodes.remove(node.name());
-            for (DrainedSection section : sections) {
-                if (section.nodes().remove(node)) {
-                    node.unquiesce(section.holderId());
-                }
+            try (GraphLock.Locked locked = lock.lock()) {
+                child.parentEdges().remove(edge);
+                edgesChanged(locked);
             }
+            PermissionUpdate.relax(this);
         } finally {
-            lock.unlock();
+            changes.unlock();
         }
+        closeIfUnneeded(child);
     }
 
-    private boolean isNeeded(BlockNode node) {
-        lock.lock();
-        try {
-            return node.isNeeded() || nodes.get(node.name()) != node;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Closes a node that has no users left, then its children. The first failure is thrown after all is closed. */
+    /** Closes a node that has no users left, then its children. The first failure is thrown after all is closed (D8). */
     void closeIfUnneeded(BlockNode node) throws BlockException {
-        if (isNeeded(node)) {
-            return;
+        try (GraphLock.Locked locked = lock.lock()) {
+            if (!isKnown(locked, node) || owned.contains(node) || !node.claimClosing()) {
+                return;
+            }
         }
         BlockException failure = null;
         try {
-            closeNode(node);
+            closeUnused(node);
         } catch (BlockException e) {
             failure = e;
         }
@@ -385,11 +417,9 @@ public final class BlockGraph implements AutoCloseable {
         }
         BlockNode origin = node.origin();
         if (origin != null) {
-            lock.lock();
-            try {
+            try (GraphLock.Locked locked = lock.lock()) {
+                locked.requireValid();
                 origin.addView(-1);
-            } finally {
-                lock.unlock();
             }
             closeIfUnneeded(origin);
         }
@@ -398,17 +428,44 @@ public final class BlockGraph implements AutoCloseable {
         }
     }
 
-    private void closeNode(BlockNode node) throws BlockException {
+    /** Closes nodes that were kept only because a queue could still reach their files. */
+    void closeLeftovers() throws BlockException {
+        for (BlockNode node : nodes().reversed()) {
+            closeIfUnneeded(node);
+        }
+    }
+
+    private void closeUnused(BlockNode node) throws BlockException {
         node.controlLock().lock();
-        try (DrainedSection section = drain(node)) {
+        try (DrainedSection section = node.drain()) {
             assert section.nodes().contains(node);
-            if (node.layer().isClosed()) {
-                return;
-            }
             node.layer().closeInstance();
         } finally {
             forget(node);
             node.controlLock().unlock();
         }
+    }
+
+    private void forget(BlockNode node) {
+        try (GraphLock.Locked locked = lock.lock()) {
+            nodes.remove(node.name());
+            edgesChanged(locked);
+        }
+    }
+
+    private void forgetBackend(BlockBackend backend) {
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            backends.remove(backend);
+        }
+    }
+
+    private @Nullable BlockBackend device(String name) {
+        for (BlockBackend backend : backends) {
+            if (name.equals(backend.deviceName())) {
+                return backend;
+            }
+        }
+        return null;
     }
 }

@@ -5,6 +5,7 @@ import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -21,7 +22,7 @@ public final class BlockNode {
     private final BlockDriver driver;
     private final String fileName;
     private final Layer layer;
-    private final PermissionRules.Mode mode;
+    private volatile PermissionRules.Mode mode;
     private volatile List<ChildEdge> children;
     /** The node whose snapshot this one shows, kept open by it. */
     private final @Nullable BlockNode origin;
@@ -32,6 +33,7 @@ public final class BlockNode {
     // Guarded by the graph's lock.
     private final List<ChildEdge> parents = new ArrayList<>();
     private int views;
+    private boolean closing;
     private int drains;
 
     /** How to open the driver again; null for files and for views of snapshots. Set before the node is known to others. */
@@ -39,9 +41,7 @@ public final class BlockNode {
 
     private volatile ActiveBitmaps bitmaps = ActiveBitmaps.NONE;
 
-    // Used by the thread that opens or closes.
-    private @Nullable EnumSet<Permission> lockedUsed;
-    private @Nullable EnumSet<Permission> lockedShared;
+    private @Nullable LocksTaken locks;
 
     BlockNode(
             BlockGraph graph,
@@ -145,7 +145,7 @@ public final class BlockNode {
      */
     public <T> T whileDriverClosed(ControlOperation<T> operation) throws BlockException {
         DriverReopening how = reopening;
-        if (how == null) {
+        if (how == null || layer.instance() instanceof ProtocolInstance) {
             throw new IllegalStateException("node '" + name() + "' can't be opened again");
         }
         return how.around(operation);
@@ -198,7 +198,12 @@ public final class BlockNode {
      * @throws IllegalStateException if the calling thread is inside a request of one of these nodes (D9)
      */
     public DrainedSection drain() {
-        return graph.drain(this);
+        return graph.drain(List.of(this));
+    }
+
+    /** As {@link #drain}, for this node and all below it, with everything that stands above any of them (D3). */
+    public DrainedSection drainSubtree() {
+        return graph.drainSubtree(this);
     }
 
     /**
@@ -257,6 +262,24 @@ public final class BlockNode {
         return mode;
     }
 
+    /** Under the graph's lock, drained. */
+    void changeMode(PermissionRules.Mode now) {
+        mode = now;
+    }
+
+    @Nullable
+    DriverReopening reopening() {
+        return reopening;
+    }
+
+    @Nullable
+    LocksTaken locks() {
+        return locks;
+    }
+
+    /** What the file's locks were set to; by the thread that holds the graph's change lock. */
+    record LocksTaken(EnumSet<Permission> used, EnumSet<Permission> shared) {}
+
     @Nullable
     BlockNode origin() {
         return origin;
@@ -285,8 +308,17 @@ public final class BlockNode {
         views += change;
     }
 
-    boolean isNeeded() {
-        return !parents.isEmpty() || views > 0;
+    /** Decides under the graph's lock that the node closes now; from then on nobody can attach. @return false if someone needs it */
+    boolean claimClosing() {
+        if (closing || !parents.isEmpty() || views > 0 || layer.tracker().isUsedByQueues()) {
+            return false;
+        }
+        closing = true;
+        return true;
+    }
+
+    boolean isClosing() {
+        return closing;
     }
 
     /** Tells driver and gate of a drain. Under the graph's lock. */
@@ -304,12 +336,7 @@ public final class BlockNode {
         layer.tracker().drainEnd(holderId);
     }
 
-    boolean locksAre(EnumSet<Permission> used, EnumSet<Permission> shared) {
-        return used.equals(lockedUsed) && shared.equals(lockedShared);
-    }
-
-    void rememberLocks(EnumSet<Permission> used, EnumSet<Permission> shared) {
-        lockedUsed = used;
-        lockedShared = shared;
+    void rememberLocks(LocksTaken taken) {
+        locks = taken;
     }
 }

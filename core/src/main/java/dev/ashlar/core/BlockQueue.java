@@ -36,7 +36,7 @@ public final class BlockQueue implements AutoCloseable {
         if (depth < 1 || depth > MAX_DEPTH) {
             throw new IllegalArgumentException("depth " + depth);
         }
-        return new BlockQueue(backend, new RequestQueue(backend.layer(), depth));
+        return new BlockQueue(backend, new RequestQueue(backend::layer, backend.route(), depth));
     }
 
     /** Most requests that can be under way. */

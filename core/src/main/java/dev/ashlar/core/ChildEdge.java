@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.request.LayerAccess;
 import java.util.EnumSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -11,17 +12,42 @@ import org.jspecify.annotations.Nullable;
 public final class ChildEdge {
     private final String name;
     private final Set<ChildRole> roles;
-    private final BlockNode child;
+    private final @Nullable String deviceName;
+    private volatile BlockNode child;
+    /** The driver's way to the child; null for users and for backing files. */
+    private volatile @Nullable LayerAccess access;
 
     // Guarded by the graph's lock.
     private @Nullable BlockNode parent;
     private EnumSet<Permission> used = EnumSet.noneOf(Permission.class);
     private EnumSet<Permission> shared = EnumSet.allOf(Permission.class);
 
+    /** @throws IllegalArgumentException if the roles exclude one another */
     ChildEdge(String name, Set<ChildRole> roles, BlockNode child) {
+        this(name, checked(roles), child, null);
+    }
+
+    private ChildEdge(String name, Set<ChildRole> roles, BlockNode child, @Nullable String deviceName) {
         this.name = name;
         this.roles = Set.copyOf(roles);
         this.child = child;
+        this.deviceName = deviceName;
+    }
+
+    /** An edge without a parent. */
+    static ChildEdge ofUser(@Nullable String deviceName, BlockNode child) {
+        return new ChildEdge("root", Set.of(), child, deviceName);
+    }
+
+    private static Set<ChildRole> checked(Set<ChildRole> roles) {
+        boolean content = roles.contains(ChildRole.DATA) || roles.contains(ChildRole.METADATA);
+        if (roles.contains(ChildRole.COW) && roles.size() > 1) {
+            throw new IllegalArgumentException("COW excludes all other roles: " + roles);
+        }
+        if (roles.contains(ChildRole.FILTERED) && content) {
+            throw new IllegalArgumentException("FILTERED excludes DATA and METADATA: " + roles);
+        }
+        return roles;
     }
 
     /** The name of the edge: {@code file}, {@code backing}, … */
@@ -37,6 +63,43 @@ public final class ChildEdge {
     /** The lower end. */
     public BlockNode node() {
         return child;
+    }
+
+    /** Name of the device, for the edge of a user that has one. */
+    @Nullable
+    String deviceName() {
+        return deviceName;
+    }
+
+    /** Gives the edge the driver's way to the child, which follows it from now on. */
+    LayerAccess carry(LayerAccess way) {
+        access = way;
+        return way;
+    }
+
+    /** Leads the edge to another child. Under the graph's lock, the parent and both children drained (D4). */
+    void switchTo(BlockNode fresh) {
+        BlockNode before = child;
+        child = fresh;
+        LayerAccess way = access;
+        if (way != null) {
+            way.redirect(fresh.layer());
+        }
+        BlockNode above = parent;
+        if (above != null) {
+            above.layer().childSwitched(before.layer(), fresh.layer());
+        }
+        before.parentEdges().remove(this);
+        fresh.parentEdges().add(this);
+    }
+
+    /** Who uses the child, in the words of messages. */
+    String userDescription() {
+        BlockNode above = parent;
+        if (above != null) {
+            return "node '" + above.name() + "'";
+        }
+        return deviceName != null ? "block device '" + deviceName + "'" : "an unnamed block device";
     }
 
     boolean has(ChildRole role) {

@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * A time in which a part of the graph stands still: no request of a user is under way on its nodes or starts there. Begun with {@link
- * BlockBackend#drain}, {@link BlockNode#drain} or {@link BlockGraph#drainAll}; nested and from several threads at once as one
+ * BlockBackend#drain}, {@link BlockNode#drain}, {@link BlockNode#drainSubtree} or {@link BlockGraph#drainAll}; nested and from several threads at once as one
  * likes (D2). What is held back runs after the last end.
  *
  * <p>The thread that began it must not read or write the drained nodes as a user: that is refused with {@link
@@ -12,17 +12,18 @@ import java.util.List;
  */
 public final class DrainedSection implements AutoCloseable {
     private final BlockGraph graph;
-    private final boolean everything;
+    private final DrainControl.Reach reach;
+    private final List<BlockNode> targets;
     private final long holderId;
 
-    // Guarded by the graph's lock.
-    private final List<BlockNode> nodes;
+    // Changed under the graph's lock.
+    private volatile List<BlockNode> nodes = List.of();
     private boolean ended;
 
-    DrainedSection(BlockGraph graph, List<BlockNode> nodes, boolean everything, long holderId) {
+    DrainedSection(BlockGraph graph, DrainControl.Reach reach, List<BlockNode> targets, long holderId) {
         this.graph = graph;
-        this.nodes = nodes;
-        this.everything = everything;
+        this.reach = reach;
+        this.targets = targets;
         this.holderId = holderId;
     }
 
@@ -40,23 +41,24 @@ public final class DrainedSection implements AutoCloseable {
         return holderId;
     }
 
+    DrainControl.Reach reach() {
+        return reach;
+    }
+
+    List<BlockNode> targets() {
+        return targets;
+    }
+
     /** The nodes that stand still, parents before children. */
     List<BlockNode> nodes() {
         return nodes;
     }
 
-    boolean covers(BlockNode newParent) {
-        if (everything) {
-            return true;
-        }
-        for (ChildEdge edge : newParent.edges()) {
-            if (nodes.contains(edge.node())) {
-                return true;
-            }
-        }
-        return false;
+    void stand(List<BlockNode> now) {
+        nodes = now;
     }
 
+    /** D2: an end without a begin is a programming error. */
     void markEnded() {
         if (ended) {
             throw new IllegalStateException("the drained section has ended already");

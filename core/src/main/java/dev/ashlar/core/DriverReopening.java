@@ -5,9 +5,12 @@ import dev.ashlar.core.request.LayerAccess;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.DriverInstance;
+import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -18,13 +21,65 @@ import org.jspecify.annotations.Nullable;
  */
 final class DriverReopening {
     private final BlockNode node;
-    private final Map<String, String> options;
-    private final EnumSet<Flag> flags;
+    /** How the driver was opened last; changed by the thread that holds the node's control lock. */
+    private volatile Mode mode;
+
+    /** @param options of the driver itself */
+    record Mode(Map<String, String> options, EnumSet<Flag> flags) {
+        /** This mode made read-only or writable, with some options changed. */
+        Mode changed(boolean readOnly, Map<String, String> different) {
+            EnumSet<Flag> otherFlags = EnumSet.copyOf(flags);
+            if (readOnly) {
+                otherFlags.add(Flag.READ_ONLY);
+            } else {
+                otherFlags.remove(Flag.READ_ONLY);
+            }
+            Map<String, String> all = new HashMap<>(options);
+            all.putAll(different);
+            return new Mode(Map.copyOf(all), otherFlags);
+        }
+    }
 
     DriverReopening(BlockNode node, Map<String, String> options, EnumSet<Flag> flags) {
         this.node = node;
-        this.options = options;
-        this.flags = flags;
+        this.mode = new Mode(Map.copyOf(options), flags);
+    }
+
+    Mode mode() {
+        return mode;
+    }
+
+    /** Puts a driver opened in that mode into the node, whose own was closed; a file's stays open until the new one is. */
+    void openAs(Mode wanted) throws BlockException {
+        DriverInstance former = node.layer().instance();
+        DriverInstance fresh = open(wanted);
+        if (former instanceof ProtocolInstance before && fresh instanceof ProtocolInstance after) {
+            handLocksOver(before, after);
+        }
+        node.layer().reopen(fresh);
+        mode = wanted;
+        if (former instanceof ProtocolInstance) {
+            former.close();
+        }
+    }
+
+    /** Two openings of one file exclude each other like two processes, so the new one gets its locks after the old one's are gone. */
+    private void handLocksOver(ProtocolInstance before, ProtocolInstance after) throws BlockException {
+        BlockNode.LocksTaken locks = node.locks();
+        if (locks == null) {
+            return;
+        }
+        boolean done = false;
+        try {
+            before.updatePermissions(EnumSet.noneOf(Permission.class), EnumSet.allOf(Permission.class));
+            after.updatePermissions(locks.used(), locks.shared());
+            done = true;
+        } finally {
+            if (!done) {
+                after.close();
+                before.updatePermissions(locks.used(), locks.shared());
+            }
+        }
     }
 
     /** See {@link BlockNode#whileDriverClosed}. */
@@ -50,7 +105,7 @@ final class DriverReopening {
     /** @return why the driver could not be opened; then the node has none, and no children */
     private @Nullable BlockException reopen() {
         try {
-            node.layer().reopen(open());
+            node.layer().reopen(open(mode));
             return null;
         } catch (BlockException e) {
             dropChildren();
@@ -62,8 +117,11 @@ final class DriverReopening {
         }
     }
 
-    private DriverInstance open() throws BlockException {
+    private DriverInstance open(Mode wanted) throws BlockException {
         BlockDriver driver = node.driver();
+        if (driver.kind() == DriverKind.PROTOCOL) {
+            return driver.open(new OpenContext(node.name(), wanted.options(), wanted.flags(), null, null));
+        }
         ChildEdge primary = node.edges().get(0);
         if (!primary.node().isInserted()) {
             throw new BlockException(Kind.NO_MEDIUM, "Device '" + primary.node().name() + "' has no medium");
@@ -80,7 +138,7 @@ final class DriverReopening {
                 return openAgain(childName);
             }
         };
-        return driver.open(new OpenContext(node.name(), options, flags, accessTo(primary), references));
+        return driver.open(new OpenContext(node.name(), wanted.options(), wanted.flags(), accessTo(primary), references));
     }
 
     private ChildAccess openAgain(String childName) throws BlockException {
@@ -94,7 +152,7 @@ final class DriverReopening {
 
     private LayerAccess accessTo(ChildEdge edge) {
         BlockNode child = edge.node();
-        return new LayerAccess(child.layer(), child.fileName(), node.layer().failStop());
+        return edge.carry(new LayerAccess(child.layer(), child.fileName(), node.layer().failStop()));
     }
 
     /** Nobody leads to the children any more: they are closed unless others need them. */

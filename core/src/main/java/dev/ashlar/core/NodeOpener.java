@@ -61,7 +61,33 @@ final class NodeOpener {
             throw new BlockException(Kind.INVALID, "force-share=on can only be used with read-only images");
         }
         NodeOpener opener = new NodeOpener(graph, options);
-        NodeSpec spec = new NodeSpec(
+        BlockNode root = opener.open(topmost(fileName, options));
+        ChildEdge edge = ChildEdge.ofUser(options.deviceName(), root);
+        BlockBackend backend = new BlockBackend(graph, edge, opener.formatProbed);
+        PermissionRules.ofBackend(edge, root.mode());
+        boolean ready = false;
+        try {
+            graph.attachBackend(backend, edge);
+            ready = true;
+        } finally {
+            if (!ready) {
+                graph.closeIfUnneeded(root);
+            }
+        }
+        return backend;
+    }
+
+    /** @see BlockGraph#openNode */
+    static BlockNode openOwned(BlockGraph graph, @Nullable String fileName, OpenOptions options)
+            throws BlockException {
+        NodeOpener opener = new NodeOpener(graph, options);
+        BlockNode root = opener.open(topmost(fileName, options));
+        graph.own(root);
+        return root;
+    }
+
+    private static NodeSpec topmost(@Nullable String fileName, OpenOptions options) {
+        return new NodeSpec(
                 fileName,
                 options.format(),
                 options.driverOptions(),
@@ -69,21 +95,6 @@ final class NodeOpener {
                 options.isReadOnly(),
                 options.has(Flag.UNMAP),
                 0);
-        BlockNode root = opener.open(spec);
-        ChildEdge edge = new ChildEdge("root", Set.of(), root);
-        BlockBackend backend = new BlockBackend(graph, edge, opener.formatProbed);
-        PermissionRules.ofBackend(edge, root.mode());
-        graph.attachBackend(backend, edge);
-        boolean ready = false;
-        try {
-            PermissionRules.refresh(root);
-            ready = true;
-        } finally {
-            if (!ready) {
-                graph.detachBackend(backend, edge);
-            }
-        }
-        return backend;
     }
 
     static String probeFormat(BlockGraph graph, String fileName) throws BlockException {
@@ -118,6 +129,10 @@ final class NodeOpener {
         }
         try {
             String childName = driver.childNames().get(0);
+            String given = spec.options().get(childName);
+            if (given != null && !given.isEmpty()) {
+                return openOver(driver, graph.lookUp(given), spec, false);
+            }
             NodeSpec child = spec.primary(childName);
             boolean probed = probing && driver.kind() == DriverKind.FILTER;
             return openOver(driver, probed ? open(child) : openFile(child, childName), spec, false);
@@ -178,6 +193,7 @@ final class NodeOpener {
             Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
             String shownName = fileName.isEmpty() ? protocol.fileName() : fileName;
             BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
+            node.rememberReopening(new DriverReopening(node, own, flags(spec)));
             graph.add(node);
             instance = null;
             return node;
@@ -201,22 +217,22 @@ final class NodeOpener {
             ChildEdge fileEdge = attach(driver.childNames().get(0), driver.fileRoles(own), file, spec, edges);
             name = graph.reserveName(spec.nodeName());
             FailStop failStop = new FailStop();
-            LayerAccess access = new LayerAccess(file.layer(), file.fileName(), failStop);
+            LayerAccess access = fileEdge.carry(new LayerAccess(file.layer(), file.fileName(), failStop));
             // Classes instead of lambdas on the way of every opening: the first lambda of a program costs milliseconds.
             OpenContext.References references = new OpenContext.References() {
                 @Override
                 public ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference)
                         throws BlockException {
                     BlockNode child = openReference(file.fileName(), childName, reference, spec);
-                    attach(childName, roles, child, spec, edges);
-                    return new LayerAccess(child.layer(), child.fileName(), failStop);
+                    return attach(childName, roles, child, spec, edges)
+                            .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
 
                 @Override
                 public ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException {
                     BlockNode child = openDescribed(driver, childName, spec);
-                    attach(childName, roles, child, spec, edges);
-                    return new LayerAccess(child.layer(), child.fileName(), failStop);
+                    return attach(childName, roles, child, spec, edges)
+                            .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
             };
             instance = driver.open(new OpenContext(name, own, flags(spec), access, references));
@@ -258,7 +274,9 @@ final class NodeOpener {
         ImageReference reference = format.backing().orElse(null);
         String given = spec.options().get("backing");
         if (given != null && !given.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "A backing node can't be given by its name");
+            BlockNode node = graph.lookUp(given);
+            attach("backing", Set.of(ChildRole.COW), node, spec, edges);
+            return new FormatLayer(name, layerMode(spec), failStop, format, node.layer());
         }
         // An empty name (null in JSON) says: without the backing file.
         if (reference != null && given == null && options.wantsBacking()) {
@@ -323,6 +341,10 @@ final class NodeOpener {
         if (!parent.childNames().contains(childName)) {
             throw new IllegalArgumentException(parent.name() + " has no child '" + childName + "'");
         }
+        String given = spec.options().get(childName);
+        if (given != null && !given.isEmpty()) {
+            return graph.lookUp(given);
+        }
         Map<String, String> described = spec.options(childName);
         if (described.isEmpty()) {
             throw new BlockException(Kind.INVALID, "A block device must be specified for \"" + childName + "\"");
@@ -334,10 +356,9 @@ final class NodeOpener {
     private ChildEdge attach(String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
             throws BlockException {
         ChildEdge edge = new ChildEdge(name, roles, child);
+        PermissionRules.ofChild(edge, mode(spec), null);
         edges.add(edge);
         graph.attach(edge);
-        PermissionRules.ofChild(edge, mode(spec), null);
-        PermissionRules.refresh(child);
         return edge;
     }
 

@@ -14,6 +14,7 @@ public final class OpenOptions {
     private EnumSet<Flag> flags = EnumSet.noneOf(Flag.class);
     private @Nullable String format;
     private @Nullable String nodeName;
+    private @Nullable String deviceName;
     private boolean backing = true;
     private OpenGate gate = OpenGate.ALLOW;
     private Map<String, String> driverOptions = Map.of();
@@ -105,6 +106,13 @@ public final class OpenOptions {
         return copy;
     }
 
+    /** Name of the device that the backend is, unique among devices and nodes. */
+    public OpenOptions deviceName(@Nullable String name) {
+        OpenOptions copy = copy();
+        copy.deviceName = name;
+        return copy;
+    }
+
     /** Whether writing is excluded. */
     public boolean isReadOnly() {
         return flags.contains(Flag.READ_ONLY) || flags.contains(Flag.UNTRUSTED);
@@ -126,6 +134,11 @@ public final class OpenOptions {
     @Nullable
     String nodeName() {
         return nodeName;
+    }
+
+    @Nullable
+    String deviceName() {
+        return deviceName;
     }
 
     OpenGate gate() {
@@ -155,6 +168,7 @@ public final class OpenOptions {
         copy.flags = EnumSet.copyOf(flags);
         copy.format = format;
         copy.nodeName = nodeName;
+        copy.deviceName = deviceName;
         copy.backing = backing;
         copy.gate = gate;
         copy.driverOptions = driverOptions;

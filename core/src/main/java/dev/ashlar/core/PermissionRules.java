@@ -1,6 +1,5 @@
 package dev.ashlar.core;
 
-import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.EnumSet;
 import org.jspecify.annotations.Nullable;
 
@@ -61,28 +60,7 @@ final class PermissionRules {
         edge.permit(used, mode.forceShare() ? EnumSet.allOf(Permission.class) : shared);
     }
 
-    /** Recomputes everything below a node and takes the locks of files. Called with the graph's control in one thread. */
-    static void refresh(BlockNode node) throws BlockException {
-        if (node.layer().instance() instanceof ProtocolInstance protocol) {
-            pushLocks(node, protocol);
-            return;
-        }
-        for (ChildEdge edge : node.edges()) {
-            ofChild(edge, node.mode(), node);
-            refresh(edge.node());
-        }
-    }
-
-    private static void pushLocks(BlockNode node, ProtocolInstance protocol) throws BlockException {
-        EnumSet<Permission> used = usedOf(node);
-        EnumSet<Permission> shared = sharedOf(node);
-        if (!node.locksAre(used, shared)) {
-            protocol.updatePermissions(used, shared);
-            node.rememberLocks(used, shared);
-        }
-    }
-
-    private static EnumSet<Permission> usedOf(BlockNode node) {
+    static EnumSet<Permission> usedOf(BlockNode node) {
         EnumSet<Permission> used = EnumSet.noneOf(Permission.class);
         for (ChildEdge edge : node.parentEdges()) {
             used.addAll(edge.used());
@@ -90,7 +68,7 @@ final class PermissionRules {
         return used;
     }
 
-    private static EnumSet<Permission> sharedOf(BlockNode node) {
+    static EnumSet<Permission> sharedOf(BlockNode node) {
         EnumSet<Permission> shared = EnumSet.allOf(Permission.class);
         for (ChildEdge edge : node.parentEdges()) {
             shared.retainAll(edge.shared());

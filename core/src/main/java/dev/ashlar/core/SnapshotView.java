@@ -11,7 +11,6 @@ import dev.ashlar.core.spi.SnapshotCapable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /** A node that shows an internal snapshot of another one: its own format instance over the same children, read-only. */
 final class SnapshotView {
@@ -44,7 +43,7 @@ final class SnapshotView {
                     new BlockNode(graph, origin.driver(), origin.fileName(), layer, permissions, edges, origin);
             // Locks stay as the origin took them: the view reads, which the origin does as well.
             graph.add(node);
-            ChildEdge root = new ChildEdge("root", Set.of(), node);
+            ChildEdge root = ChildEdge.ofUser(null, node);
             PermissionRules.ofBackend(root, permissions);
             BlockBackend backend = new BlockBackend(graph, root, false);
             graph.attachBackend(backend, root);

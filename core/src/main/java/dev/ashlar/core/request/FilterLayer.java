@@ -15,7 +15,8 @@ public final class FilterLayer extends Layer {
     /** Replaced only while the node is drained. */
     private volatile FilterInstance instance;
 
-    private final Layer child;
+    /** Replaced only while the node is drained. */
+    private volatile Layer child;
     private final boolean unmap;
     private volatile boolean serialisesWrites;
     private volatile MetadataAccess metadata;
@@ -42,6 +43,13 @@ public final class FilterLayer extends Layer {
         instance = filter;
         serialisesWrites = filter.serialisesWrites();
         metadata = filter.mustSeeMetadata() ? new RequestMetadata(this) : filter.metadata();
+    }
+
+    @Override
+    public void childSwitched(Layer before, Layer fresh) {
+        if (child == before) {
+            child = fresh;
+        }
     }
 
     @Override
@@ -139,7 +147,7 @@ public final class FilterLayer extends Layer {
     @Override
     void event(BlockEvent event, Origin origin) throws BlockException {
         // What a parent's own tables need is announced by the parent, by the name of the table.
-        if (origin != Origin.METADATA) {
+        if (!origin.equals(Origin.METADATA)) {
             instance.event(event);
         }
     }

@@ -20,7 +20,8 @@ public final class FormatLayer extends Layer {
     /** Replaced only while the node is drained. */
     private volatile FormatInstance instance;
 
-    private final @Nullable Layer backing;
+    /** Replaced only while the node is drained. */
+    private volatile @Nullable Layer backing;
     private final boolean unmap;
     private volatile long allocationUnit;
     private final MetadataAccess metadata;
@@ -48,6 +49,13 @@ public final class FormatLayer extends Layer {
         }
         instance = format;
         allocationUnit = format.allocationUnitBytes();
+    }
+
+    @Override
+    public void childSwitched(Layer before, Layer fresh) {
+        if (backing == before) {
+            backing = fresh;
+        }
     }
 
     @Override

@@ -50,11 +50,8 @@ final class HitPath {
      *
      * @return its offset in the file, or -1: then nothing is left admitted
      */
-    long enter(int slot, long offset, MemorySegment buffer, boolean write) {
+    long enter(int slot, long offset, MemorySegment buffer, boolean write, Origin origin) {
         long length = buffer.byteSize();
-        if (write && !mayWrite(offset)) {
-            return -1;
-        }
         long at = offset;
         for (int i = 0; i < formats.length; i++) {
             if (!banks[i].tryEnter(slot, at, at + length)) {
@@ -63,7 +60,7 @@ final class HitPath {
             }
             // Asked only now: an answer is good for tracked requests alone.
             FormatInstance format = formats[i].instance();
-            at = formats[i].isClosed() ? -1 : write ? format.planInPlace(at, length) : format.mapDirect(at, length);
+            at = formats[i].isClosed() || !leadsHere(i, origin) ? -1 : write ? format.planInPlace(at, length) : format.mapDirect(at, length);
             if (at < 0) {
                 leave(slot, i + 1);
                 return -1;
@@ -73,11 +70,29 @@ final class HitPath {
             leave(slot, formats.length);
             return -1;
         }
-        if (file.isClosed()) {
+        if (file.isClosed() || !leadsHere(formats.length, origin) || (write && !mayWrite(offset))) {
             exit(slot);
             return -1;
         }
         return at;
+    }
+
+    /** Whether requests of the user still go this way; a hint to those that are in none of the layers. */
+    boolean isCurrent(Origin origin) {
+        for (int i = 0; i <= formats.length; i++) {
+            if (!leadsHere(i, origin)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whether what is above still leads to a layer of the way; stays so for who is inside what is above (D4). */
+    private boolean leadsHere(int i, Origin origin) {
+        Layer here = i < formats.length ? formats[i] : file;
+        return i == 0
+                ? origin.leadsTo(here)
+                : formats[i - 1].instance().dataChild() instanceof LayerAccess access && access.child() == here;
     }
 
     /** Ends a request that was admitted. */

@@ -24,7 +24,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     private final String name;
     private final RequestTracker tracker = new RequestTracker();
     private final FailStop failStop;
-    private final boolean readOnly;
+    private volatile boolean readOnly;
     private final boolean ignoreFlush;
     private volatile boolean closed;
     /** Set while the content must not be mistaken for an image by its first bytes. */
@@ -143,6 +143,14 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     abstract void replaceInstance(DriverInstance fresh);
 
+    /** An edge of this node leads to another child now; for what the layer itself keeps of it. Called on a drained node. */
+    public void childSwitched(Layer before, Layer fresh) {}
+
+    /** Allows or refuses writes from now on. Called on a drained node. */
+    public final void setReadOnly(boolean on) {
+        readOnly = on;
+    }
+
     /** Refuses writes after which the content would look like an image of another format. */
     public final void guardHead(HeadGuard guard) {
         headGuard = guard;
@@ -159,7 +167,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
             return;
         }
         long end = endOf(offset, length);
-        TrackedRequest request = tracker.enter(offset, end, origin);
+        TrackedRequest request = enter(offset, end, origin);
         try {
             requireOpen();
             event(BlockEvent.READ_AIO, origin);
@@ -180,7 +188,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         HeadGuard guard = headGuard;
         boolean guarded = guard != null && guard.concerns(offset);
         if (((offset | length) & (alignment - 1)) == 0 && !guarded) {
-            TrackedRequest request = tracker.enter(offset, end, origin);
+            TrackedRequest request = enter(offset, end, origin);
             try {
                 requireWritable();
                 if (writesInPlace()) {
@@ -245,7 +253,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
      * sticky.
      */
     public final void flush(Origin origin) throws BlockException {
-        TrackedRequest request = tracker.enter(0, 0, origin);
+        TrackedRequest request = enter(0, 0, origin);
         try {
             requireOpen();
             flushUntracked();
@@ -270,7 +278,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     /** How the range starts, through all layers below; the range begins before the end. */
     public final BlockStatus status(long offset, long lengthBytes, int depth, Origin origin) throws BlockException {
-        TrackedRequest request = tracker.enter(offset, endOf(offset, lengthBytes), origin);
+        TrackedRequest request = enter(offset, endOf(offset, lengthBytes), origin);
         try {
             requireOpen();
             return statusOf(offset, lengthBytes, depth);
@@ -281,7 +289,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     /** As {@link #status}, of this layer alone. */
     public final BlockStatus allocatedHere(long offset, long lengthBytes, Origin origin) throws BlockException {
-        TrackedRequest request = tracker.enter(offset, endOf(offset, lengthBytes), origin);
+        TrackedRequest request = enter(offset, endOf(offset, lengthBytes), origin);
         try {
             requireOpen();
             return allocatedOf(offset, lengthBytes);
@@ -344,9 +352,22 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         }
     }
 
+    private TrackedRequest enter(long start, long end, Origin origin) {
+        return confirmed(tracker.enter(start, end, origin), origin);
+    }
+
+    /** @throws RouteChanged if the user was led to another node before the request was let in */
+    private TrackedRequest confirmed(TrackedRequest request, Origin origin) {
+        if (!origin.leadsTo(this)) {
+            tracker.exit(request);
+            throw new RouteChanged();
+        }
+        return request;
+    }
+
     private TrackedRequest serialise(long offset, long end, Origin origin) {
         long unit = Math.max(unitBytes(), limits().requestAlignmentBytes());
-        return tracker.enterSerialising(roundDown(offset, unit), roundUp(end, unit), origin);
+        return confirmed(tracker.enterSerialising(roundDown(offset, unit), roundUp(end, unit), origin), origin);
     }
 
     static long roundDown(long value, long unit) {

@@ -14,7 +14,9 @@ import java.util.Optional;
 
 /** What a driver gets for an edge: the child's data plane, entered as a parent. */
 public final class LayerAccess implements ChildAccess {
-    private final Layer child;
+    /** Changes only while the parent is drained. */
+    private volatile Layer child;
+
     private final String fileName;
     private final MetadataAccess metadata;
 
@@ -22,11 +24,16 @@ public final class LayerAccess implements ChildAccess {
     public LayerAccess(Layer child, String fileName, FailStop parentFailStop) {
         this.child = child;
         this.fileName = fileName;
-        this.metadata = new FailStopMetadata(child.metadata(), child, parentFailStop);
+        this.metadata = new FailStopMetadata(parentFailStop);
     }
 
     public Layer child() {
         return child;
+    }
+
+    /** Leads elsewhere from now on; for drained parents. */
+    public void redirect(Layer fresh) {
+        child = fresh;
     }
 
     @Override
@@ -118,21 +125,17 @@ public final class LayerAccess implements ChildAccess {
     }
 
     /** Stops the parent after a metadata write that failed, and keeps read-only files from being written. */
-    private static final class FailStopMetadata implements MetadataAccess {
-        private final MetadataAccess target;
-        private final Layer child;
+    private final class FailStopMetadata implements MetadataAccess {
         private final FailStop failStop;
 
-        FailStopMetadata(MetadataAccess target, Layer child, FailStop failStop) {
-            this.target = target;
-            this.child = child;
+        FailStopMetadata(FailStop failStop) {
             this.failStop = failStop;
         }
 
         @Override
         public void read(long offset, MemorySegment destination) throws BlockException {
             child.requireOpen();
-            target.read(offset, destination);
+            child.metadata().read(offset, destination);
         }
 
         @Override
@@ -143,7 +146,7 @@ public final class LayerAccess implements ChildAccess {
             failStop.check();
             child.requireOpen();
             try {
-                target.write(offset, source);
+                child.metadata().write(offset, source);
             } catch (BlockException e) {
                 failStop.fail(e);
                 throw e;
@@ -157,12 +160,12 @@ public final class LayerAccess implements ChildAccess {
             }
             failStop.check();
             child.requireOpen();
-            target.claim(offset, lengthBytes);
+            child.metadata().claim(offset, lengthBytes);
         }
 
         @Override
         public Optional<MappedView> map(long reserveBytes) throws BlockException {
-            return target.map(reserveBytes);
+            return child.metadata().map(reserveBytes);
         }
     }
 }

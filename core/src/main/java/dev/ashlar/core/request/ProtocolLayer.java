@@ -14,8 +14,10 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** The data plane of a leaf: bounces buffers the host can't take, cuts what is too long, remembers the length. */
 public final class ProtocolLayer extends Layer {
-    private final ProtocolInstance instance;
-    private final BlockLimits limits;
+    /** Replaced only while the node is drained. */
+    private volatile ProtocolInstance instance;
+
+    private volatile BlockLimits limits;
     private final boolean unmap;
     /** The file's length as far as known; only truncation makes it smaller. */
     private final AtomicLong length;
@@ -29,7 +31,7 @@ public final class ProtocolLayer extends Layer {
         this.limits = instance.limits();
         this.unmap = mode.unmap();
         this.length = new AtomicLong(instance.lengthBytes());
-        this.metadata = new GrowingMetadata(instance.metadata());
+        this.metadata = new GrowingMetadata();
     }
 
     @Override
@@ -39,7 +41,11 @@ public final class ProtocolLayer extends Layer {
 
     @Override
     void replaceInstance(DriverInstance fresh) {
-        throw new IllegalStateException("a file is not opened again under its users");
+        if (!(fresh instanceof ProtocolInstance file)) {
+            throw new IllegalStateException("not a protocol: " + fresh.getClass().getName());
+        }
+        instance = file;
+        limits = file.limits();
     }
 
     @Override
@@ -200,26 +206,20 @@ public final class ProtocolLayer extends Layer {
 
     /** The instance's metadata access; writes may make the file longer. */
     private final class GrowingMetadata implements MetadataAccess {
-        private final MetadataAccess target;
-
-        GrowingMetadata(MetadataAccess target) {
-            this.target = target;
-        }
-
         @Override
         public void read(long offset, MemorySegment destination) throws BlockException {
-            target.read(offset, destination);
+            instance.metadata().read(offset, destination);
         }
 
         @Override
         public void write(long offset, MemorySegment source) throws BlockException {
-            target.write(offset, source);
+            instance.metadata().write(offset, source);
             grewTo(offset + source.byteSize());
         }
 
         @Override
         public Optional<MappedView> map(long reserveBytes) throws BlockException {
-            return target.map(reserveBytes);
+            return instance.metadata().map(reserveBytes);
         }
     }
 }

@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +33,8 @@ public final class RequestQueue implements BankOwner {
         PARKED
     }
 
-    private final Layer layer;
+    private final Supplier<Layer> root;
+    private final Origin origin;
     private final @Nullable HitPath path;
     private final @Nullable IoQueue ring;
     private final IoQueue.CompletionSink ringSink = this::ringCompleted;
@@ -58,8 +60,14 @@ public final class RequestQueue implements BankOwner {
     private volatile boolean resumed;
     private volatile Sleep sleep = Sleep.AWAKE;
 
-    public RequestQueue(Layer layer, int depth) throws BlockException {
-        this.layer = layer;
+    /**
+     * @param root the data plane of the node where the user is at the moment
+     * @param origin that user
+     */
+    public RequestQueue(Supplier<Layer> root, Origin origin, int depth) throws BlockException {
+        this.root = root;
+        this.origin = origin;
+        Layer layer = root.get();
         this.entries = new QueueEntry[depth];
         this.free = new int[depth];
         for (int i = 0; i < depth; i++) {
@@ -235,7 +243,7 @@ public final class RequestQueue implements BankOwner {
         entry.offset = offset;
         entry.buffer = buffer;
         entry.token = token;
-        if (buffer != null && offset > layer.lengthBytes() - length) {
+        if (buffer != null && offset > root.get().lengthBytes() - length) {
             BlockException failure = new BlockException(
                     Kind.OUT_OF_BOUNDS,
                     "Request at offset " + offset + " of " + length + " bytes reaches beyond the end");
@@ -253,7 +261,7 @@ public final class RequestQueue implements BankOwner {
             return false;
         }
         boolean write = entry.kind == QueueEntry.Kind.WRITE;
-        long host = path.enter(entry.index, entry.offset, buffer, write);
+        long host = path.enter(entry.index, entry.offset, buffer, write, origin);
         if (host < 0) {
             return false;
         }
@@ -270,7 +278,7 @@ public final class RequestQueue implements BankOwner {
     }
 
     private void holdOrHandToWorker(QueueEntry entry) {
-        if (!held.isEmpty() || layer.tracker().isDrained()) {
+        if (!isLedElsewhere() && (!held.isEmpty() || root.get().tracker().isDrained())) {
             held.add(entry);
             // The drain may have ended before the entry stood in the list.
             resumed = true;
@@ -279,16 +287,21 @@ public final class RequestQueue implements BankOwner {
         }
     }
 
+    /** The graph changed since the queue was opened: all goes the blocking way, and workers wait at the gate by themselves. */
+    private boolean isLedElsewhere() {
+        return path == null || !path.isCurrent(origin);
+    }
+
     /** Starts what was held back, in order of arrival (D7). */
     private void startHeld() {
         if (held.isEmpty() || !resumed) {
             return;
         }
         resumed = false;
-        while (!held.isEmpty() && !layer.tracker().isDrained()) {
+        while (!held.isEmpty() && (isLedElsewhere() || !root.get().tracker().isDrained())) {
             QueueEntry entry = held.remove();
             if (!startInRing(entry)) {
-                if (layer.tracker().isDrained()) {
+                if (!isLedElsewhere() && root.get().tracker().isDrained()) {
                     held.addFirst(entry);
                 } else {
                     handToWorker(entry);
@@ -314,13 +327,7 @@ public final class RequestQueue implements BankOwner {
     private void work(QueueEntry entry) {
         try {
             MemorySegment buffer = entry.stand != null ? entry.stand : entry.buffer;
-            if (buffer == null) {
-                layer.flush(Origin.BACKEND);
-            } else if (entry.kind == QueueEntry.Kind.READ) {
-                layer.read(entry.offset, buffer, Origin.BACKEND);
-            } else {
-                layer.write(entry.offset, buffer, Origin.BACKEND);
-            }
+            doWork(entry, buffer);
             entry.finish(buffer == null ? 0 : (int) buffer.byteSize(), null);
         } catch (BlockException e) {
             entry.finish(-e.kind().errno(), e);
@@ -331,6 +338,24 @@ public final class RequestQueue implements BankOwner {
             entry.next = finishedByWorkers.get();
         } while (!finishedByWorkers.compareAndSet(entry.next, entry));
         wake();
+    }
+
+    private void doWork(QueueEntry entry, @Nullable MemorySegment buffer) throws BlockException {
+        while (true) {
+            try {
+                Layer layer = root.get();
+                if (buffer == null) {
+                    layer.flush(origin);
+                } else if (entry.kind == QueueEntry.Kind.READ) {
+                    layer.read(entry.offset, buffer, origin);
+                } else {
+                    layer.write(entry.offset, buffer, origin);
+                }
+                return;
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
     }
 
     /** Any thread. */
@@ -362,7 +387,7 @@ public final class RequestQueue implements BankOwner {
     }
 
     private boolean park() {
-        if (atWorkers == 0 && !held.isEmpty() && layer.tracker().isDrainedByThisThread()) {
+        if (atWorkers == 0 && !held.isEmpty() && root.get().tracker().isDrainedByThisThread()) {
             throw new IllegalStateException(
                     "the thread that holds a drained section waits for requests held back by it");
         }

@@ -219,6 +219,11 @@ public final class RequestTracker {
         return gate != 0;
     }
 
+    /** Whether a queue may send requests here without asking the node. */
+    public boolean isUsedByQueues() {
+        return banks.length > 0;
+    }
+
     /** Slots for the requests of one queue. */
     SlotBank openBank(int slotCount, BankOwner owner) {
         SlotBank bank = new SlotBank(this, slotCount, owner);

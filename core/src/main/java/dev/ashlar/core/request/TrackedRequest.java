@@ -47,7 +47,7 @@ public final class TrackedRequest {
         this.start = start;
         this.end = end;
         this.serialising = serialising;
-        this.ofUser = origin == Origin.BACKEND;
+        this.ofUser = origin.isUser();
         this.threadId = Thread.currentThread().threadId();
     }
 
