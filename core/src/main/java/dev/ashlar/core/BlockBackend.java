@@ -123,7 +123,14 @@ public final class BlockBackend implements AutoCloseable {
 
     /** Makes durable every write that had completed before this call (F1). After a failure no write or flush succeeds. */
     public void flush() throws BlockException {
-        at(layer -> layer.flush(route));
+        while (true) {
+            try {
+                layer().flush(route);
+                return;
+            } catch (RouteChanged e) {
+                // Once more, where the user is now.
+            }
+        }
     }
 
     /**

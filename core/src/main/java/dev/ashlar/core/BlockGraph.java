@@ -282,7 +282,7 @@ public final class BlockGraph implements AutoCloseable {
             if (closed) {
                 throw new IllegalStateException("the graph is closed");
             }
-            return names.reserve(wanted, nodes::containsKey, name -> device(name) != null);
+            return names.reserve(wanted, nodes.keySet(), deviceNames());
         }
     }
 
@@ -359,7 +359,7 @@ public final class BlockGraph implements AutoCloseable {
         try (GraphLock.Locked locked = lock.lock()) {
             locked.requireValid();
             if (device != null) {
-                names.checkDevice(device, nodes::containsKey, name -> device(name) != null);
+                names.checkDevice(device, nodes.keySet(), deviceNames());
             }
             backends.add(backend);
         }
@@ -458,6 +458,17 @@ public final class BlockGraph implements AutoCloseable {
             locked.requireValid();
             backends.remove(backend);
         }
+    }
+
+    private Set<String> deviceNames() {
+        Set<String> devices = new LinkedHashSet<>();
+        for (BlockBackend backend : backends) {
+            String name = backend.deviceName();
+            if (name != null) {
+                devices.add(name);
+            }
+        }
+        return devices;
     }
 
     private @Nullable BlockBackend device(String name) {

@@ -138,7 +138,8 @@ final class DriverReopening {
                 return openAgain(childName);
             }
         };
-        return driver.open(new OpenContext(node.name(), wanted.options(), wanted.flags(), accessTo(primary), references));
+        return driver.open(
+                new OpenContext(node.name(), wanted.options(), wanted.flags(), accessTo(primary), references));
     }
 
     private ChildAccess openAgain(String childName) throws BlockException {
@@ -152,7 +153,8 @@ final class DriverReopening {
 
     private LayerAccess accessTo(ChildEdge edge) {
         BlockNode child = edge.node();
-        return edge.carry(new LayerAccess(child.layer(), child.fileName(), node.layer().failStop()));
+        return edge.carry(
+                new LayerAccess(child.layer(), child.fileName(), node.layer().failStop()));
     }
 
     /** Nobody leads to the children any more: they are closed unless others need them. */

@@ -25,7 +25,7 @@ final class GraphLock {
         return unlocked().lock();
     }
 
-    private abstract static sealed class Token {
+    abstract static sealed class Token {
         final GraphLock graphLock;
         private final Thread thread = Thread.currentThread();
         private boolean used;

@@ -1,6 +1,5 @@
 package dev.ashlar.core;
 
-import dev.ashlar.core.BlockException.Kind;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;

@@ -64,11 +64,13 @@ final class ModeChange implements GraphChange {
                     continue;
                 }
                 if (how == null || !node.isInserted()) {
-                    throw new BlockException(
-                            Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
+                    throw new BlockException(Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
                 }
                 former.add(new Former(node, node.mode(), how.mode()));
-                setMode(node, new PermissionRules.Mode(!readOnly, node.mode().noIo(), node.mode().forceShare()));
+                setMode(
+                        node,
+                        new PermissionRules.Mode(
+                                !readOnly, node.mode().noIo(), node.mode().forceShare()));
             }
         }
     }
@@ -100,7 +102,8 @@ final class ModeChange implements GraphChange {
     private void closeDrivers() throws BlockException {
         for (Former was : former) {
             BlockNode node = was.node();
-            if (!(node.layer().instance() instanceof ProtocolInstance) && !node.layer().isClosed()) {
+            if (!(node.layer().instance() instanceof ProtocolInstance)
+                    && !node.layer().isClosed()) {
                 node.layer().closeInstance();
             }
         }

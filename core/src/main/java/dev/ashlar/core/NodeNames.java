@@ -3,7 +3,6 @@ package dev.ashlar.core;
 import dev.ashlar.core.BlockException.Kind;
 import java.util.HashSet;
 import java.util.Set;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,14 +18,14 @@ final class NodeNames {
 
     private long next;
 
-    /** @param taken whether a node has the name; @param device whether a device has it */
-    String reserve(@Nullable String wanted, Predicate<String> taken, Predicate<String> device) throws BlockException {
+    /** @param taken names of nodes; @param devices names of devices */
+    String reserve(@Nullable String wanted, Set<String> taken, Set<String> devices) throws BlockException {
         if (wanted == null) {
             String name;
             do {
                 long number = next++;
                 name = "#block" + (number < 10 ? "00" : number < 100 ? "0" : "") + number;
-            } while (taken.test(name) || !reserved.add(name));
+            } while (taken.contains(name) || !reserved.add(name));
             return name;
         }
         if (!isWellFormed(wanted)) {
@@ -35,10 +34,10 @@ final class NodeNames {
         if (wanted.length() > MAX_LENGTH) {
             throw new BlockException(Kind.INVALID, "Node name too long");
         }
-        if (device.test(wanted)) {
+        if (devices.contains(wanted)) {
             throw new BlockException(Kind.EXISTS, "node-name=" + wanted + " is conflicting with a device id");
         }
-        if (taken.test(wanted) || !reserved.add(wanted)) {
+        if (taken.contains(wanted) || !reserved.add(wanted)) {
             throw new BlockException(Kind.EXISTS, "Duplicate nodes with node-name='" + wanted + "'");
         }
         return wanted;
@@ -49,16 +48,15 @@ final class NodeNames {
     }
 
     /** @throws BlockException INVALID, EXISTS */
-    void checkDevice(String wanted, Predicate<String> node, Predicate<String> device) throws BlockException {
+    void checkDevice(String wanted, Set<String> taken, Set<String> devices) throws BlockException {
         if (!isWellFormed(wanted)) {
             throw new BlockException(Kind.INVALID, "Invalid device name: '" + FileNames.escape(wanted) + "'");
         }
-        if (device.test(wanted)) {
+        if (devices.contains(wanted)) {
             throw new BlockException(Kind.EXISTS, "Device with id '" + wanted + "' already exists");
         }
-        if (node.test(wanted) || reserved.contains(wanted)) {
-            throw new BlockException(
-                    Kind.EXISTS, "Device name '" + wanted + "' conflicts with an existing node name");
+        if (taken.contains(wanted) || reserved.contains(wanted)) {
+            throw new BlockException(Kind.EXISTS, "Device name '" + wanted + "' conflicts with an existing node name");
         }
     }
 

@@ -78,8 +78,7 @@ final class NodeOpener {
     }
 
     /** @see BlockGraph#openNode */
-    static BlockNode openOwned(BlockGraph graph, @Nullable String fileName, OpenOptions options)
-            throws BlockException {
+    static BlockNode openOwned(BlockGraph graph, @Nullable String fileName, OpenOptions options) throws BlockException {
         NodeOpener opener = new NodeOpener(graph, options);
         BlockNode root = opener.open(topmost(fileName, options));
         graph.own(root);

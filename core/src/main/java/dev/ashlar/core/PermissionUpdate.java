@@ -62,7 +62,8 @@ final class PermissionUpdate {
             }
             check(node);
             if (node.layer().instance() instanceof ProtocolInstance) {
-                wanted.put(node, new BlockNode.LocksTaken(PermissionRules.usedOf(node), PermissionRules.sharedOf(node)));
+                wanted.put(
+                        node, new BlockNode.LocksTaken(PermissionRules.usedOf(node), PermissionRules.sharedOf(node)));
             }
             for (ChildEdge edge : node.edges()) {
                 before.put(edge, new Granted(edge.used(), edge.shared()));
@@ -100,8 +101,8 @@ final class PermissionUpdate {
         }
         return new BlockException(
                 Kind.PERMISSION,
-                "Permission conflict on node '" + node.name() + "': permissions '" + missing
-                        + "' are both required by " + use(node, user) + " and unshared by " + use(node, other) + ".");
+                "Permission conflict on node '" + node.name() + "': permissions '" + missing + "' are both required by "
+                        + use(node, user) + " and unshared by " + use(node, other) + ".");
     }
 
     private static String use(BlockNode node, ChildEdge edge) {

@@ -17,6 +17,7 @@ public final class FilterLayer extends Layer {
 
     /** Replaced only while the node is drained. */
     private volatile Layer child;
+
     private final boolean unmap;
     private volatile boolean serialisesWrites;
     private volatile MetadataAccess metadata;

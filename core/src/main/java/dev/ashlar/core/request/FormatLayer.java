@@ -22,6 +22,7 @@ public final class FormatLayer extends Layer {
 
     /** Replaced only while the node is drained. */
     private volatile @Nullable Layer backing;
+
     private final boolean unmap;
     private volatile long allocationUnit;
     private final MetadataAccess metadata;

@@ -60,7 +60,9 @@ final class HitPath {
             }
             // Asked only now: an answer is good for tracked requests alone.
             FormatInstance format = formats[i].instance();
-            at = formats[i].isClosed() || !leadsHere(i, origin) ? -1 : write ? format.planInPlace(at, length) : format.mapDirect(at, length);
+            at = formats[i].isClosed() || !leadsHere(i, origin)
+                    ? -1
+                    : write ? format.planInPlace(at, length) : format.mapDirect(at, length);
             if (at < 0) {
                 leave(slot, i + 1);
                 return -1;

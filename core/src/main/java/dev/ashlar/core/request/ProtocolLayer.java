@@ -42,7 +42,8 @@ public final class ProtocolLayer extends Layer {
     @Override
     void replaceInstance(DriverInstance fresh) {
         if (!(fresh instanceof ProtocolInstance file)) {
-            throw new IllegalStateException("not a protocol: " + fresh.getClass().getName());
+            throw new IllegalStateException(
+                    "not a protocol: " + fresh.getClass().getName());
         }
         instance = file;
         limits = file.limits();
