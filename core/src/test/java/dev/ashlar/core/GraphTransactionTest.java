@@ -204,20 +204,15 @@ class GraphTransactionTest {
         assertSame(base, disk.root());
         assertSame(file, base.children().get(0).node());
         BlockNode deep = filterOver(file.name());
-        world.toy.failOpen = true;
+        world.toy.failNextOpens.set(1);
         e = assertThrows(
                 BlockException.class,
                 () -> world.graph.transaction().insert(file, deep).commit());
         assertEquals(Kind.CORRUPT, e.kind());
         assertSame(file, base.children().get(0).node());
-        assertEquals(1, e.getSuppressed().length, "the node could not be opened as before either");
-        assertFalse(base.isInserted());
-        assertEquals(
-                Kind.CLOSED,
-                assertThrows(BlockException.class, () -> disk.write(0, MemorySegment.ofArray(new byte[1])))
-                        .kind());
+        assertEquals(0, e.getSuppressed().length);
+        disk.write(0, MemorySegment.ofArray(new byte[1]));
         assertFalse(base.layer().tracker().isDrained());
-        world.toy.failOpen = false;
         assertThrows(
                 IllegalArgumentException.class, () -> world.graph.transaction().replace(base, base));
         assertThrows(

@@ -10,11 +10,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** Format {@code toy}: clusters, copy on write, snapshots, a backing file. Files that start with {@code TOY!} are probed as it. */
 public final class ToyDriver implements BlockDriver {
     public final Map<String, ToyImage> images = new ConcurrentHashMap<>();
     public volatile boolean failOpen;
+    /** How many more openings fail. */
+    public final AtomicInteger failNextOpens = new AtomicInteger();
 
     public ToyImage image(String fileName, int clusterBytes, long lengthBytes) {
         ToyImage image = new ToyImage(clusterBytes, lengthBytes);
@@ -46,7 +49,7 @@ public final class ToyDriver implements BlockDriver {
     @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         ToyImage image = images.get(request.file().fileName());
-        if (failOpen || image == null) {
+        if (failOpen || image == null || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
             throw new BlockException(Kind.CORRUPT, "Image is not in toy format");
         }
         return new ToyInstance(image, request.file());
