@@ -439,7 +439,10 @@ public final class BlockGraph implements AutoCloseable {
         node.controlLock().lock();
         try (DrainedSection section = node.drain()) {
             assert section.nodes().contains(node);
-            node.layer().closeInstance();
+            // A driver that could not be opened again is closed already.
+            if (!node.layer().isClosed()) {
+                node.layer().closeInstance();
+            }
         } finally {
             forget(node);
             node.controlLock().unlock();
