@@ -116,7 +116,7 @@ public final class GroupCommand {
             List<String> nodes = new ArrayList<>();
             for (String disk : disks) {
                 OpenOptions options = writing ? OpenOptions.readWrite() : OpenOptions.readOnly();
-                nodes.add(Arguments.open(graph, disk, options.format(format).nodeName(disk))
+                nodes.add(Arguments.open(graph, disk, options.format(format))
                         .root()
                         .name());
             }
@@ -163,7 +163,7 @@ public final class GroupCommand {
         for (BlockNode node : group.nodes()) {
             Snapshots snapshots = Snapshots.of(node);
             SnapshotInfo info = snapshots.findByName(name).orElse(null);
-            boolean wanted = vmStateDisk == null || vmStateDisk.equals(node.name());
+            boolean wanted = vmStateDisk == null || vmStateDisk.equals(node.fileName());
             if (wanted && info != null && info.vmStateSizeBytes() > 0) {
                 file.load(snapshots, info.vmStateSizeBytes());
                 return;

@@ -91,6 +91,18 @@ class GroupInteropTest {
         assertEquals("ashlar: Snapshot 's' already exists in one or more devices\n", errors());
         Path restored = folder.resolve("restored");
         run("group", "apply", "s", "--disk", a.toString(), "--disk", b.toString(), "--vmstate", restored.toString());
+        run(
+                "group",
+                "apply",
+                "s",
+                "--disk",
+                a.toString(),
+                "--disk",
+                b.toString(),
+                "--vmstate",
+                restored.toString(),
+                "--vmstate-disk",
+                b.toString());
         assertArrayEquals(state, Files.readAllBytes(restored));
         QemuTools.io(a, "read -P 1 0 8M");
         QemuTools.io(b, "read -P 2 0 8M");

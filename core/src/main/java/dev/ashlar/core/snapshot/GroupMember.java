@@ -12,8 +12,10 @@ record GroupMember(BlockNode node, Snapshots snapshots) {
         this(node, Snapshots.of(node));
     }
 
+    /** What messages call the disk: its node's name, or its file's where that name was generated. */
     String name() {
-        return node.name();
+        String name = node.name();
+        return name.startsWith("#") ? node.fileName() : name;
     }
 
     Optional<SnapshotInfo> find(String snapshot) throws BlockException {
