@@ -25,6 +25,7 @@ public final class FormatLayer extends Layer {
 
     private final boolean unmap;
     private volatile long allocationUnit;
+    private volatile long zeroUnit;
     private final MetadataAccess metadata;
 
     /** @param backing answers for what the image has not allocated; null: zeros do */
@@ -35,6 +36,7 @@ public final class FormatLayer extends Layer {
         this.backing = backing;
         this.unmap = mode.unmap();
         this.allocationUnit = instance.allocationUnitBytes();
+        this.zeroUnit = instance.zeroUnitBytes();
         this.metadata = new RequestMetadata(this);
     }
 
@@ -50,6 +52,7 @@ public final class FormatLayer extends Layer {
         }
         instance = format;
         allocationUnit = format.allocationUnitBytes();
+        zeroUnit = format.zeroUnitBytes();
     }
 
     @Override
@@ -123,21 +126,24 @@ public final class FormatLayer extends Layer {
     void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         checkEnd(offset, lengthBytes);
         long end = offset + lengthBytes;
-        long from = Math.min(roundUp(offset, allocationUnit), end);
-        long to = end >= lengthBytes() ? end : Math.max(roundDown(end, allocationUnit), from);
+        long from = Math.min(roundUp(offset, zeroUnit), end);
+        long to = end >= lengthBytes() ? end : Math.max(roundDown(end, zeroUnit), from);
         zeroEdge(offset, from - offset);
         long at = from;
         while (at < to) {
             long done = instance.writeZeroes(at, to - at, mayUnmap);
             if (done == 0) {
-                done = PlannedWrite.zero(this, at, to - at, mayUnmap);
+                // where parts of a unit can't be zeroed, whole ones may
+                long whole =
+                        roundUp(at, allocationUnit) > at ? roundUp(at, allocationUnit) : roundDown(to, allocationUnit);
+                done = PlannedWrite.zero(this, at, (whole > at && whole < to ? whole : to) - at, mayUnmap);
             }
             at += checkCovered(done, to - at);
         }
         zeroEdge(to, end - to);
     }
 
-    /** Part of an allocation unit: written as data, unless it reads as zeros already. */
+    /** Part of a unit: written as data, unless it reads as zeros already. */
     private void zeroEdge(long offset, long lengthBytes) throws BlockException {
         if (lengthBytes == 0) {
             return;

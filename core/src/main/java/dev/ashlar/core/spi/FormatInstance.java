@@ -49,6 +49,11 @@ public non-sealed interface FormatInstance extends DriverInstance {
     /** Granularity of allocation (the cluster size), a power of two. 1 where writes never allocate. */
     long allocationUnitBytes();
 
+    /** Granularity in which {@link #writeZeroes} works, a power of two; at most the allocation unit. */
+    default long zeroUnitBytes() {
+        return allocationUnitBytes();
+    }
+
     /**
      * Reads {@code destination.byteSize()} bytes at {@code guestOffset}, which {@link #map} called {@link Mapping.Encoded}.
      *
@@ -59,9 +64,9 @@ public non-sealed interface FormatInstance extends DriverInstance {
     }
 
     /**
-     * Makes whole allocation units read as zeros without writing data, as far as the format can.
+     * Makes whole {@linkplain #zeroUnitBytes units} read as zeros without writing data, as far as the format can.
      *
-     * @param guestOffset a multiple of the allocation unit; the range may end at the end of the node instead
+     * @param guestOffset a multiple of the unit, as is the end of the range; the range may end at the end of the node instead
      * @param mayUnmap space may be given back
      * @return bytes done from the front; 0: core writes zeros instead
      */

@@ -46,7 +46,13 @@ record Qcow2CreateOptions(
         if (sizeBytes < 0 || sizeBytes > Long.MAX_VALUE - 511) {
             throw invalid("Image size must be less than 8 EiB");
         }
-        int clusterBits = clusterBits(number("cluster_size", options.getOrDefault("cluster_size", "65536")));
+        boolean extendedL2 = flag("extended_l2", options.getOrDefault("extended_l2", "off"));
+        if (version < 3 && extendedL2) {
+            throw invalid("Extended L2 entries are only supported with compatibility level 1.1 and above"
+                    + " (use version=v3 or greater)");
+        }
+        int clusterBits =
+                clusterBits(number("cluster_size", options.getOrDefault("cluster_size", "65536")), extendedL2);
         int refcountOrder = refcountOrder(number("refcount_bits", options.getOrDefault("refcount_bits", "16")));
         boolean lazy = flag("lazy_refcounts", options.getOrDefault("lazy_refcounts", "off"));
         if (version < 3 && refcountOrder != 4) {
@@ -56,9 +62,6 @@ record Qcow2CreateOptions(
         if (version < 3 && lazy) {
             throw invalid("Lazy refcounts only supported with compatibility level 1.1 and above"
                     + " (use version=v3 or greater)");
-        }
-        if (flag("extended_l2", options.getOrDefault("extended_l2", "off"))) {
-            throw unsupported("Extended L2 tables are not supported");
         }
         requirePreallocation(options.getOrDefault("preallocation", "off"));
         requireCompression(options.getOrDefault("compression_type", "zlib"));
@@ -70,7 +73,7 @@ record Qcow2CreateOptions(
         return new Qcow2CreateOptions(
                 version,
                 (sizeBytes + 511) & -512L,
-                new ClusterGeometry(clusterBits, refcountOrder),
+                new ClusterGeometry(clusterBits, refcountOrder, extendedL2),
                 lazy,
                 backingFile,
                 backingFormat);
@@ -84,11 +87,15 @@ record Qcow2CreateOptions(
         };
     }
 
-    private static int clusterBits(long bytes) throws BlockException {
+    private static int clusterBits(long bytes, boolean extendedL2) throws BlockException {
         if (Long.bitCount(bytes) != 1
                 || bytes < 1L << ClusterGeometry.MIN_CLUSTER_BITS
                 || bytes > 1L << ClusterGeometry.MAX_CLUSTER_BITS) {
             throw invalid("Cluster size must be a power of two between 512 and 2048k");
+        }
+        if (extendedL2 && bytes < 1L << ClusterGeometry.MIN_EXTENDED_CLUSTER_BITS) {
+            throw invalid("Extended L2 entries are only supported with cluster sizes of at least "
+                    + (1 << ClusterGeometry.MIN_EXTENDED_CLUSTER_BITS) + " bytes");
         }
         return Long.numberOfTrailingZeros(bytes);
     }

@@ -57,7 +57,7 @@ public final class Qcow2Driver implements BlockDriver {
             throw new BlockException(
                     Kind.CORRUPT, "qcow2: Image is corrupt; cannot be opened read/write", "Permission denied", null);
         }
-        ImageFile file = ImageFile.open(child, header.geometry());
+        ImageFile file = ImageFile.open(child, header.layout());
         try {
             HeaderSector sector = new HeaderSector(head);
             MetadataContext context = new MetadataContext(file, sector, header);

@@ -106,6 +106,11 @@ final class Qcow2Instance
     }
 
     @Override
+    public long zeroUnitBytes() {
+        return context.geometry().subclusterBytes();
+    }
+
+    @Override
     public Mapping map(long guestOffset, long lengthBytes) throws BlockException {
         StampedLock lock = context.lock();
         long stamp = lock.readLock();
@@ -166,13 +171,20 @@ final class Qcow2Instance
     @Override
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
         requireWritable();
-        return unmapper.writeZeroes(guestOffset, lengthBytes, mayUnmap);
+        return Math.min(
+                lengthBytes, unmapper.writeZeroes(guestOffset, toWholeClusters(guestOffset, lengthBytes), mayUnmap));
+    }
+
+    /** A range that ends where the disk does takes in the rest of its last cluster. */
+    private long toWholeClusters(long guestOffset, long lengthBytes) {
+        long end = guestOffset + lengthBytes;
+        return end == sizeBytes ? context.geometry().alignUp(end) - guestOffset : lengthBytes;
     }
 
     @Override
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
         requireWritable();
-        unmapper.discard(guestOffset, lengthBytes);
+        unmapper.discard(guestOffset, toWholeClusters(guestOffset, lengthBytes));
     }
 
     private void requireWritable() throws BlockException {
@@ -292,7 +304,7 @@ final class Qcow2Instance
         long stamp = lock.readLock();
         try {
             LayerComparison.difference(
-                    context.geometry(), tableOf(from), sizeOf(from), tableOf(to), sizeOf(to), consumer);
+                    context.layout(), tableOf(from), sizeOf(from), tableOf(to), sizeOf(to), consumer);
         } catch (InternalError e) {
             throw pageFailed(e);
         } finally {
@@ -305,7 +317,7 @@ final class Qcow2Instance
         StampedLock lock = context.lock();
         long stamp = lock.readLock();
         try {
-            return LayerComparison.usage(context.geometry(), context.refcounts(), tableOf(snapshot));
+            return LayerComparison.usage(context.layout(), context.refcounts(), tableOf(snapshot));
         } catch (InternalError e) {
             throw pageFailed(e);
         } finally {

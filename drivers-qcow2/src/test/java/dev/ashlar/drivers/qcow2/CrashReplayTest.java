@@ -33,7 +33,12 @@ class CrashReplayTest {
 
     private static final int QEMU_STATES = Integer.getInteger("ashlar.crash.qemuStates", 25);
 
-    private record Shape(int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations) {}
+    private record Shape(
+            int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations, boolean extendedL2) {
+        Shape(int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations) {
+            this(clusterBytes, refcountBits, clusters, fillHostBytes, operations, false);
+        }
+    }
 
     @Test
     void smallClusters() throws Exception {
@@ -64,9 +69,17 @@ class CrashReplayTest {
     }
 
     @Test
+    void subClusters() throws Exception {
+        rounds(new Shape(16384, 16, 30, 0, 14, true));
+    }
+
+    @Test
     @RequiresQemu
     void realToolsHealASampleOfTheStates(@ScratchDir Path directory) throws Exception {
-        for (Shape shape : List.of(new Shape(512, 16, 160, 0, 14), new Shape(65536, 16, 24, 0, 14))) {
+        for (Shape shape : List.of(
+                new Shape(512, 16, 160, 0, 14),
+                new Shape(65536, 16, 24, 0, 14),
+                new Shape(16384, 16, 30, 0, 14, true))) {
             Recording recording = record(shape, FIRST_SEED);
             try {
                 CrashStates.forEachState(
@@ -138,7 +151,9 @@ class CrashReplayTest {
                         "cluster_size",
                         Integer.toString(shape.clusterBytes()),
                         "refcount_bits",
-                        Integer.toString(shape.refcountBits())));
+                        Integer.toString(shape.refcountBits()),
+                        "extended_l2",
+                        shape.extendedL2() ? "on" : "off"));
         ByteModel model = prepare(file, size, shape, random);
         SparseBytes initial = file.snapshot();
         WriteLog log = new WriteLog();

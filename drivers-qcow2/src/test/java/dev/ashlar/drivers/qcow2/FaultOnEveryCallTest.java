@@ -49,10 +49,19 @@ class FaultOnEveryCallTest {
         rounds(4096, 16, 60);
     }
 
+    @Test
+    void subClusters() throws Exception {
+        rounds(16384, 16, 20, true);
+    }
+
     private static void rounds(int clusterBytes, int refcountBits, int clusters) throws Exception {
+        rounds(clusterBytes, refcountBits, clusters, false);
+    }
+
+    private static void rounds(int clusterBytes, int refcountBits, int clusters, boolean extendedL2) throws Exception {
         for (int round = 0; round < ROUNDS; round++) {
             long seed = FIRST_SEED + round;
-            SparseBytes initial = initial(clusterBytes, refcountBits, clusters);
+            SparseBytes initial = initial(clusterBytes, refcountBits, clusters, extendedL2);
             long n = 1;
             while (new Run(initial, (long) clusters * clusterBytes, seed).failsAt(n)) {
                 n++;
@@ -61,7 +70,8 @@ class FaultOnEveryCallTest {
         }
     }
 
-    private static SparseBytes initial(int clusterBytes, int refcountBits, int clusters) throws BlockException {
+    private static SparseBytes initial(int clusterBytes, int refcountBits, int clusters, boolean extendedL2)
+            throws BlockException {
         MemoryFile file = MemoryFile.empty("disk");
         ImageMachine.create(
                 file,
@@ -70,7 +80,9 @@ class FaultOnEveryCallTest {
                         "cluster_size",
                         Integer.toString(clusterBytes),
                         "refcount_bits",
-                        Integer.toString(refcountBits)));
+                        Integer.toString(refcountBits),
+                        "extended_l2",
+                        extendedL2 ? "on" : "off"));
         return file.snapshot();
     }
 

@@ -109,7 +109,9 @@ final class ImageMachine {
             case WRITE_CLUSTERS -> write(at / clusterBytes * clusterBytes, clusterBytes * (1 + operation.amount() % 5));
             case CROSSED_WRITES -> crossedWrites(at, operation.amount());
             case WRITE_ACROSS_FLUSH -> writeAcrossFlush(at, 1 + operation.amount());
-            case ZERO -> zero(at, clusterBytes * (operation.amount() % 8) + operation.amount() + 1);
+            case ZERO ->
+                zero(at, clusterBytes * (operation.amount() % 8) + operation.amount() + 1, operation.amount() % 3 != 0);
+            case ZERO_PART -> zero(at, 1 + 2L * operation.amount(), operation.amount() % 3 != 0);
             case DISCARD -> discard(at, clusterBytes * (1L + operation.amount() % 8));
             case FLUSH -> flush();
             case SNAPSHOT_CREATE -> createSnapshot();
@@ -183,10 +185,10 @@ final class ImageMachine {
         completed();
     }
 
-    private void zero(long at, long count) throws BlockException {
+    private void zero(long at, long count, boolean mayUnmap) throws BlockException {
         long length = Math.min(count, model().lengthBytes() - at);
         begin(() -> history.beginZero(at, length));
-        image.writeZeroes(at, length, true);
+        image.writeZeroes(at, length, mayUnmap);
         completed();
     }
 

@@ -59,8 +59,31 @@ class ImageModelTest {
         run(MemoryFile.mappable("disk"), 65536, "16", "1.1", operations);
     }
 
+    @Property(tries = 120)
+    void subClustersOverTheMappedStore(@ForAll @Size(min = 1, max = 60) List<@From("operations") Operation> operations)
+            throws BlockException {
+        run(MemoryFile.mappable("disk"), 16384, "16", "1.1", true, operations);
+    }
+
+    @Property(tries = 40)
+    void subClustersOverTheCachedStore(@ForAll @Size(min = 1, max = 60) List<@From("operations") Operation> operations)
+            throws BlockException {
+        run(MemoryFile.empty("disk"), 32768, "8", "1.1", true, operations);
+    }
+
     private static void run(
             MemoryFile file, int clusterBytes, String refcountBits, String compat, List<Operation> operations)
+            throws BlockException {
+        run(file, clusterBytes, refcountBits, compat, false, operations);
+    }
+
+    private static void run(
+            MemoryFile file,
+            int clusterBytes,
+            String refcountBits,
+            String compat,
+            boolean extendedL2,
+            List<Operation> operations)
             throws BlockException {
         long size = clusterBytes * 90L + 512 * 3;
         ImageMachine.create(
@@ -72,7 +95,9 @@ class ImageModelTest {
                         "refcount_bits",
                         refcountBits,
                         "compat",
-                        compat));
+                        compat,
+                        "extended_l2",
+                        extendedL2 ? "on" : "off"));
         ImageMachine machine = new ImageMachine(
                 file,
                 UnaryOperator.identity(),

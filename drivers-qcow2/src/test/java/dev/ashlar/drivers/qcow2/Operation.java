@@ -20,6 +20,7 @@ record Operation(Kind kind, int place, int amount) {
         CROSSED_WRITES(3),
         WRITE_ACROSS_FLUSH(2),
         ZERO(4),
+        ZERO_PART(4),
         DISCARD(4),
         FLUSH(6),
         SNAPSHOT_CREATE(4),

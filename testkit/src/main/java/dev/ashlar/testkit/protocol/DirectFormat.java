@@ -230,7 +230,7 @@ public final class DirectFormat implements AutoCloseable {
 
     /** Zeros the whole range: by the format where it can, else by writing. */
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
-        long unit = format.allocationUnitBytes();
+        long unit = format.zeroUnitBytes();
         long end = offset + lengthBytes;
         long start = Math.min(Math.ceilDiv(offset, unit) * unit, end);
         long stop = end == format.lengthBytes() ? end : Math.max(start, end / unit * unit);

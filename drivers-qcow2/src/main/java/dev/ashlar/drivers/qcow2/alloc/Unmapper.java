@@ -3,12 +3,14 @@ package dev.ashlar.drivers.qcow2.alloc;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 
 /**
- * Zeroes and discards whole clusters in the tables alone. What they referred to is free after the next flush.
+ * Zeroes whole sub-clusters, and discards whole clusters, in the tables alone. What they referred to is free after the next flush.
  */
 public final class Unmapper {
     /** What becomes of a cluster. */
@@ -23,6 +25,7 @@ public final class Unmapper {
 
     private final MetadataContext context;
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final WritePlanner planner;
     private final boolean zeroFlag;
     private final boolean hasBacking;
@@ -34,12 +37,16 @@ public final class Unmapper {
     public Unmapper(MetadataContext context, WritePlanner planner, boolean zeroFlag, boolean hasBacking) {
         this.context = context;
         this.geometry = context.geometry();
+        this.layout = context.layout();
         this.planner = planner;
         this.zeroFlag = zeroFlag;
         this.hasBacking = hasBacking;
     }
 
-    /** @return bytes done from the front; 0 where only writing zeros will do */
+    /**
+     * @param guestOffset a multiple of the sub-cluster size, as is the end of the range
+     * @return bytes done from the front; 0 where only writing zeros will do
+     */
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
         if (!zeroFlag && hasBacking) {
             return 0;
@@ -48,6 +55,7 @@ public final class Unmapper {
         return update(guestOffset, lengthBytes, unmap ? Target.ZERO_UNMAPPED : Target.ZERO);
     }
 
+    /** @param guestOffset a multiple of the cluster size, as is the end of the range */
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
         if (!zeroFlag && hasBacking) {
             // version 2 has no word for zeros, and the backing file must not show through: the clusters stay
@@ -63,8 +71,10 @@ public final class Unmapper {
             long stop = tableEnd > at ? Math.min(end, tableEnd) : end;
             planner.makeRoom();
             try {
-                updateInTable(at, stop, target);
-                at = stop;
+                at = updateInTable(at, stop, target);
+                if (at < stop) {
+                    return at - guestOffset;
+                }
             } catch (TableFullException e) {
                 planner.growRefcountTable();
             }
@@ -72,42 +82,51 @@ public final class Unmapper {
         return lengthBytes;
     }
 
-    private void updateInTable(long from, long to, Target target) throws BlockException {
+    /** @return how far it came: a part of a compressed cluster has no state of its own */
+    private long updateInTable(long from, long to, Target target) throws BlockException {
         long stamp = context.lock().writeLock();
         try {
             context.file().requireHealthy();
             L1Table active = context.active();
             int l1Index = (int) geometry.l1Index(from);
             if (active.entry(l1Index) == 0 && !hasBacking && (target == Target.DISCARDED || !zeroFlag)) {
-                return;
+                return to;
             }
-            for (long at = from; at < to; at += geometry.clusterBytes()) {
-                int l2Index = geometry.l2Index(at);
-                long old = active.l2Entry(l1Index, l2Index);
-                long word = newWord(old, target);
-                if (word != old) {
-                    // a copy of a shared table claims no cluster as its own
-                    boolean owned = active.ownsL2(l1Index);
-                    planner.ownL2(active, l1Index);
-                    active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED);
-                    if (TableEntry.offset(word) == 0) {
-                        WritePlanner.quarantine(context, old);
-                    }
+            for (long start = geometry.alignDown(from); start < to; start += geometry.clusterBytes()) {
+                int l2Index = geometry.l2Index(start);
+                long range = layout.touched(start, from, to);
+                if (range != layout.wholeCluster() && TableEntry.isCompressed(active.l2Word(l1Index, l2Index))) {
+                    return Math.max(start, from);
                 }
+                updateEntry(active, l1Index, l2Index, range, target);
             }
+            return to;
         } finally {
             context.lock().unlockWrite(stamp);
         }
     }
 
-    private long newWord(long old, Target target) {
-        if (target == Target.DISCARDED && !hasBacking && TableEntry.isUnallocated(old)) {
-            return old;
+    /** @param range the sub-clusters that are to change */
+    private void updateEntry(L1Table active, int l1Index, int l2Index, long range, Target target)
+            throws BlockException {
+        long old = active.l2Word(l1Index, l2Index);
+        long oldBitmap = active.l2Bitmap(l1Index, l2Index, old);
+        if (target == Target.DISCARDED && !hasBacking && !layout.refersToHost(old)) {
+            return;
         }
-        boolean allocated = !TableEntry.isCompressed(old) && TableEntry.offset(old) != 0;
-        if (!zeroFlag) {
-            return 0;
+        boolean keepsHost =
+                zeroFlag && layout.namesCluster(old) && (target == Target.ZERO || range != layout.wholeCluster());
+        long word = keepsHost ? old : 0;
+        long bitmap = zeroFlag ? SubclusterBitmap.withZeros(oldBitmap, range) : 0;
+        if (layout.encodeWord(word, bitmap) == old && bitmap == oldBitmap) {
+            return;
         }
-        return target == Target.ZERO && allocated ? old | TableEntry.ZERO : TableEntry.ZERO;
+        // a copy of a shared table claims no cluster as its own
+        boolean owned = active.ownsL2(l1Index);
+        planner.ownL2(active, l1Index);
+        active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED, bitmap);
+        if (!keepsHost) {
+            WritePlanner.quarantine(context, old);
+        }
     }
 }

@@ -7,6 +7,8 @@ import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -25,12 +27,14 @@ public final class WritePlanner {
 
     private final MetadataContext context;
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final WriteBack writeBack;
     private final int maxDirtyTables;
 
     public WritePlanner(MetadataContext context, WriteBack writeBack) {
         this.context = context;
         this.geometry = context.geometry();
+        this.layout = context.layout();
         this.writeBack = writeBack;
         this.maxDirtyTables = (int) Math.max(8, MAX_DIRTY_BYTES / geometry.clusterBytes());
     }
@@ -64,44 +68,105 @@ public final class WritePlanner {
             // a request is planned up to the end of its L2 table
             long tableEnd = geometry.l1EntryCoverageBytes() * (l1Index + 1L);
             long bytes = tableEnd > 0 ? Math.min(lengthBytes, tableEnd - guestOffset) : lengthBytes;
-            long word = active.l2Entry(l1Index, l2Index);
             int clusters = (int) geometry.clustersFor(geometry.inCluster(guestOffset) + bytes);
-            if (active.ownsL2(l1Index) && inPlace(word)) {
-                return planInPlace(active, l1Index, l2Index, clusters, guestOffset, bytes);
+            if (active.ownsL2(l1Index) && layout.ownsCluster(active.l2Word(l1Index, l2Index))) {
+                return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes);
             }
             ownL2(active, l1Index);
             int wanted = 1;
-            while (wanted < clusters && !inPlace(active.l2Entry(l1Index, l2Index + wanted))) {
+            while (wanted < clusters && !layout.ownsCluster(active.l2Word(l1Index, l2Index + wanted))) {
                 wanted++;
             }
-            Run run = context.allocator().allocate(wanted);
-            long covered = Math.min(bytes, run.count() * geometry.clusterBytes() - geometry.inCluster(guestOffset));
-            return new AllocatingPlan(active, l1Index, l2Index, run, guestOffset, covered);
+            return planFresh(active, l1Index, l2Index, wanted, guestOffset, bytes);
         } finally {
             context.lock().unlockWrite(stamp);
         }
     }
 
-    private static boolean inPlace(long word) {
-        return TableEntry.isData(word) && TableEntry.isCopied(word);
-    }
-
-    private InPlacePlan planInPlace(
-            L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes)
+    /** Into clusters that the layer owns: only what holds no data yet needs edges, and a change of the tables. */
+    private WritePlan planOwned(L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes)
             throws BlockException {
-        long host = requireAligned(TableEntry.offset(active.l2Entry(l1Index, l2Index)));
+        long host = requireAligned(TableEntry.offset(active.l2Word(l1Index, l2Index)));
         int run = 1;
         while (run < clusters) {
-            long next = active.l2Entry(l1Index, l2Index + run);
-            if (!inPlace(next) || TableEntry.offset(next) != host + (long) run * geometry.clusterBytes()) {
+            long next = active.l2Word(l1Index, l2Index + run);
+            if (!layout.ownsCluster(next) || TableEntry.offset(next) != host + (long) run * geometry.clusterBytes()) {
                 break;
             }
             run++;
         }
         context.allocator().requireNoMetadata(geometry.clusterIndex(host), run);
         int within = geometry.inCluster(guestOffset);
-        long covered = Math.min(bytes, (long) run * geometry.clusterBytes() - within);
-        return new InPlacePlan(context.file().data(), host + within, covered);
+        long end = guestOffset + Math.min(bytes, (long) run * geometry.clusterBytes() - within);
+        boolean complete = true;
+        for (int i = 0; i < run; i++) {
+            long start = geometry.alignDown(guestOffset) + (long) i * geometry.clusterBytes();
+            long touched = layout.touched(start, guestOffset, end);
+            complete &= (bitmap(active, l1Index, l2Index + i) & touched) == touched;
+        }
+        if (complete) {
+            return new InPlacePlan(context.file().data(), host + within, end - guestOffset);
+        }
+        long firstBitmap = bitmap(active, l1Index, l2Index);
+        long lastBitmap = bitmap(active, l1Index, l2Index + run - 1);
+        long before = SubclusterBitmap.isAllocated(firstBitmap, geometry.subclusterIndex(guestOffset))
+                ? 0
+                : geometry.inSubcluster(guestOffset);
+        long after = SubclusterBitmap.isAllocated(lastBitmap, geometry.subclusterIndex(end - 1))
+                ? 0
+                : geometry.subclusterBytes() - 1 - geometry.inSubcluster(end - 1);
+        return new LinkingPlan(
+                active,
+                l1Index,
+                l2Index,
+                new Run(geometry.clusterIndex(host), run),
+                false,
+                guestOffset,
+                end,
+                before,
+                after);
+    }
+
+    /** Into clusters that nothing refers to yet; data of the old ones that the guest does not overwrite moves along. */
+    private WritePlan planFresh(L1Table active, int l1Index, int l2Index, int wanted, long guestOffset, long bytes)
+            throws BlockException {
+        for (int i = 0; i < wanted; i++) {
+            bitmap(active, l1Index, l2Index + i);
+        }
+        Run run = context.allocator().allocate(wanted);
+        int last = l2Index + (int) run.count() - 1;
+        int within = geometry.inCluster(guestOffset);
+        long end = guestOffset + Math.min(bytes, run.count() * geometry.clusterBytes() - within);
+        int firstTouched = geometry.subclusterIndex(guestOffset);
+        int lastTouched = geometry.subclusterIndex(end - 1);
+        int from = Math.min(firstTouched, Long.numberOfTrailingZeros(moved(active, l1Index, l2Index)));
+        int to = Math.max(lastTouched, 63 - Long.numberOfLeadingZeros(moved(active, l1Index, last)));
+        long before = within - ((long) from << geometry.subclusterBits());
+        long after = ((to + 1L) << geometry.subclusterBits()) - 1 - geometry.inCluster(end - 1);
+        return new LinkingPlan(active, l1Index, l2Index, run, true, guestOffset, end, before, after);
+    }
+
+    /** The sub-clusters whose data has to be in the cluster that takes this one's place. */
+    private long moved(L1Table active, int l1Index, int l2Index) throws BlockException {
+        long word = active.l2Word(l1Index, l2Index);
+        return TableEntry.isCompressed(word)
+                ? layout.wholeCluster()
+                : SubclusterBitmap.allocated(bitmap(active, l1Index, l2Index));
+    }
+
+    /** @throws BlockException CORRUPT for an entry that can't be */
+    private long bitmap(L1Table active, int l1Index, int l2Index) throws BlockException {
+        long word = active.l2Word(l1Index, l2Index);
+        long bitmap = active.l2Bitmap(l1Index, l2Index, word);
+        if (layout.isImpossible(word, bitmap)) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "Invalid cluster entry found (L1 index: 0x" + Integer.toHexString(l1Index) + ", L2 index: 0x"
+                            + Integer.toHexString(l2Index) + ")",
+                    "Input/output error",
+                    null);
+        }
+        return bitmap;
     }
 
     private long requireAligned(long host) throws BlockException {
@@ -135,9 +200,9 @@ public final class WritePlanner {
             MemorySegment.copy(content, 0, table.data(), 0, geometry.clusterBytes());
             // clusters named by two tables have two references
             for (int i = 0; i < geometry.l2Entries(); i++) {
-                long word = table.word(i);
+                long word = layout.word(table.data(), i);
                 if (TableEntry.isCopied(word)) {
-                    table.putWord(i, word & ~TableEntry.COPIED);
+                    layout.putWord(table.data(), i, word & ~TableEntry.COPIED);
                 }
             }
             context.quarantine().add(geometry.clusterIndex(shared), 1);
@@ -172,7 +237,7 @@ public final class WritePlanner {
             for (long cluster = first; cluster <= last; cluster++) {
                 context.quarantine().add(cluster, 1);
             }
-        } else if (TableEntry.offset(word) != 0) {
+        } else if (context.layout().namesCluster(word)) {
             context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1);
         }
     }
@@ -195,27 +260,42 @@ public final class WritePlanner {
         public void abort() {}
     }
 
-    /** A write to clusters that nothing refers to yet. */
-    private final class AllocatingPlan implements WritePlan {
+    /** A write to sub-clusters that no entry says to hold data yet: in clusters allocated for it, or in the layer's own. */
+    private final class LinkingPlan implements WritePlan {
         private final L1Table active;
         private final int l1Index;
         private final int l2Index;
         private final Run run;
+        private final boolean fresh;
         private final long guestOffset;
-        private final long lengthBytes;
+        private final long guestEnd;
+        private final long copyBeforeBytes;
+        private final long copyAfterBytes;
 
-        AllocatingPlan(L1Table active, int l1Index, int l2Index, Run run, long guestOffset, long lengthBytes) {
+        LinkingPlan(
+                L1Table active,
+                int l1Index,
+                int l2Index,
+                Run run,
+                boolean fresh,
+                long guestOffset,
+                long guestEnd,
+                long copyBeforeBytes,
+                long copyAfterBytes) {
             this.active = active;
             this.l1Index = l1Index;
             this.l2Index = l2Index;
             this.run = run;
+            this.fresh = fresh;
             this.guestOffset = guestOffset;
-            this.lengthBytes = lengthBytes;
+            this.guestEnd = guestEnd;
+            this.copyBeforeBytes = copyBeforeBytes;
+            this.copyAfterBytes = copyAfterBytes;
         }
 
         @Override
         public long lengthBytes() {
-            return lengthBytes;
+            return guestEnd - guestOffset;
         }
 
         @Override
@@ -230,12 +310,12 @@ public final class WritePlanner {
 
         @Override
         public long copyBeforeBytes() {
-            return geometry.inCluster(guestOffset);
+            return copyBeforeBytes;
         }
 
         @Override
         public long copyAfterBytes() {
-            return run.count() * geometry.clusterBytes() - geometry.inCluster(guestOffset) - lengthBytes;
+            return copyAfterBytes;
         }
 
         @Override
@@ -244,10 +324,19 @@ public final class WritePlanner {
             try {
                 context.file().requireHealthy();
                 for (int i = 0; i < run.count(); i++) {
-                    long old = active.l2Entry(l1Index, l2Index + i);
+                    long old = active.l2Word(l1Index, l2Index + i);
+                    long oldBitmap = active.l2Bitmap(l1Index, l2Index + i, old);
+                    long start = geometry.alignDown(guestOffset) + (long) i * geometry.clusterBytes();
+                    long filled = layout.touched(start, guestOffset - copyBeforeBytes, guestEnd + copyAfterBytes);
                     long host = geometry.clusterOffset(run.firstCluster() + i);
-                    active.putL2Entry(l1Index, l2Index + i, host | TableEntry.COPIED);
-                    quarantine(context, old);
+                    active.putL2Entry(
+                            l1Index,
+                            l2Index + i,
+                            host | TableEntry.COPIED,
+                            SubclusterBitmap.withData(oldBitmap, filled));
+                    if (fresh) {
+                        quarantine(context, old);
+                    }
                 }
             } finally {
                 context.lock().unlockWrite(stamp);
@@ -256,6 +345,9 @@ public final class WritePlanner {
 
         @Override
         public void abort() {
+            if (!fresh) {
+                return;
+            }
             long stamp = context.lock().writeLock();
             try {
                 context.allocator().release(run.firstCluster(), run.count());

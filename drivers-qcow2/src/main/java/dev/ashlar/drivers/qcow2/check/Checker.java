@@ -4,9 +4,9 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
-import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -26,6 +26,7 @@ import java.util.function.Consumer;
 public final class Checker {
     private final MetadataContext context;
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final ImageFile file;
     private final RefcountTable refcounts;
     private final Snapshots snapshots;
@@ -43,6 +44,7 @@ public final class Checker {
             Consumer<String> consumer) {
         this.context = context;
         this.geometry = context.geometry();
+        this.layout = context.layout();
         this.file = context.file();
         this.refcounts = context.refcounts();
         this.snapshots = snapshots;
@@ -58,7 +60,7 @@ public final class Checker {
         try {
             ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
             references.add(0, geometry.clusterBytes());
-            new LayerWalk(geometry, references, findings, true).walk(context.active());
+            new LayerWalk(layout, references, findings, true).walk(context.active());
             walkSnapshots(references);
             new BitmapWalk(file, references, findings).walk(header);
             walkRefcountStructure(references);
@@ -74,7 +76,7 @@ public final class Checker {
     }
 
     private void walkSnapshots(ReferenceCounts references) {
-        LayerWalk walk = new LayerWalk(geometry, references, findings, false);
+        LayerWalk walk = new LayerWalk(layout, references, findings, false);
         for (SnapshotEntry entry : snapshots.entries()) {
             try {
                 walk.walk(snapshots.loadL1(entry));
@@ -242,18 +244,18 @@ public final class Checker {
         }
         MemorySegment copy = null;
         for (int j = 0; words != null && j < geometry.l2Entries(); j++) {
-            long word = Bits.u64(words, 8L * j);
+            long word = layout.word(words, j);
             long offset = TableEntry.offset(word);
-            if (TableEntry.isCompressed(word) || offset == 0 || !geometry.isAligned(offset)) {
+            if (!layout.namesCluster(word) || !geometry.isAligned(offset)) {
                 continue;
             }
-            long count = countOrError(offset);
+            long count = layout.externalData() ? 1 : countOrError(offset);
             if (count >= 0 && (count == 1) != TableEntry.isCopied(word)) {
                 finding(fix, "OFLAG_COPIED data cluster: l2_entry=" + Long.toHexString(word) + " refcount=" + count);
                 if (copy == null) {
                     copy = MemorySegment.ofArray(words.toArray(ValueLayout.JAVA_BYTE));
                 }
-                Bits.putU64(copy, 8L * j, word ^ TableEntry.COPIED);
+                layout.putWord(copy, j, word ^ TableEntry.COPIED);
             }
         }
         if (fix && copy != null) {

@@ -1,8 +1,9 @@
 package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import java.lang.foreign.MemorySegment;
@@ -10,13 +11,17 @@ import java.lang.foreign.MemorySegment;
 /** Counts what one L1 table refers to and finds words that can't be. */
 final class LayerWalk {
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final ReferenceCounts references;
     private final Findings findings;
     private final boolean active;
+    /** Where the next cluster of the table lies if it is not fragmented; 0: nothing came before it. */
+    private long nextContiguous;
 
     /** @param active the live disk's layer, whose clusters count for the statistics */
-    LayerWalk(ClusterGeometry geometry, ReferenceCounts references, Findings findings, boolean active) {
-        this.geometry = geometry;
+    LayerWalk(L2Layout layout, ReferenceCounts references, Findings findings, boolean active) {
+        this.layout = layout;
+        this.geometry = layout.geometry();
         this.references = references;
         this.findings = findings;
         this.active = active;
@@ -52,44 +57,68 @@ final class LayerWalk {
                     + "): " + e.getMessage());
             return;
         }
-        long expected = 0;
+        nextContiguous = 0;
         for (int j = 0; words != null && j < geometry.l2Entries(); j++) {
-            long word = Bits.u64(words, 8L * j);
-            if (word == 0) {
+            long word = layout.word(words, j);
+            long bitmap = layout.bitmap(words, j);
+            if (word == 0 && bitmap == 0) {
                 continue;
             }
             if (TableEntry.isCompressed(word)) {
-                compressed(word);
+                compressed(j, word, geometry.extendedL2() ? bitmap : 0);
                 continue;
             }
-            long offset = TableEntry.offset(word);
             if ((word & TableEntry.L2_RESERVED) != 0) {
                 findings.corruption("ERROR found l2 entry with reserved bits set: " + Long.toHexString(word));
             }
-            if (offset == 0) {
-                continue;
-            }
-            if (active && !TableEntry.isZero(word)) {
-                findings.allocatedClusters++;
-                if (expected != 0 && offset != expected) {
-                    findings.fragmentedClusters++;
-                }
-                expected = offset + geometry.clusterBytes();
-            }
-            if (geometry.isAligned(offset)) {
-                count(offset, geometry.clusterBytes());
-            } else {
-                findings.corruption("ERROR offset=" + Long.toHexString(offset)
-                        + ": Cluster is not properly aligned; L2 entry corrupted.");
+            if (layout.namesCluster(word)) {
+                cluster(word, bitmap);
+            } else if (layout.isImpossible(word, bitmap)) {
+                findings.corruption("ERROR: Unallocated cluster has non-zero subcluster allocation map");
             }
         }
     }
 
-    private void compressed(long word) {
+    private void cluster(long word, long bitmap) {
+        long offset = TableEntry.offset(word);
+        if (SubclusterBitmap.contradicts(bitmap)) {
+            findings.corruption("ERROR offset=" + Long.toHexString(offset)
+                    + ": Allocated cluster has corrupted subcluster allocation bitmap");
+        }
+        if (active) {
+            findings.allocatedClusters++;
+            if (nextContiguous != 0 && offset != nextContiguous) {
+                findings.fragmentedClusters++;
+            }
+            nextContiguous = offset + geometry.clusterBytes();
+        }
+        if (!geometry.isAligned(offset)) {
+            findings.corruption("ERROR offset=" + Long.toHexString(offset)
+                    + (SubclusterBitmap.allocated(bitmap) != 0
+                            ? ": Data cluster is not properly aligned; L2 entry corrupted."
+                            : ": Preallocated cluster is not properly aligned; L2 entry corrupted."));
+        }
+        if (!layout.externalData()) {
+            count(offset, geometry.clusterBytes());
+        }
+    }
+
+    private void compressed(int index, long word, long bitmap) {
         long offset = TableEntry.compressedOffset(word, geometry);
         if (TableEntry.isCopied(word)) {
             findings.corruption("ERROR: coffset=0x" + Long.toHexString(offset)
                     + ": copied flag must never be set for compressed clusters");
+        }
+        if (layout.externalData()) {
+            findings.corruption("ERROR compressed cluster " + index + " with data file, entry=0x"
+                    + Long.toHexString(word & ~TableEntry.COPIED));
+            return;
+        }
+        if (bitmap != 0) {
+            findings.corruption("ERROR compressed cluster " + index
+                    + " with non-zero subcluster allocation bitmap, entry=0x"
+                    + Long.toHexString(word & ~TableEntry.COPIED));
+            return;
         }
         if (active) {
             findings.allocatedClusters++;

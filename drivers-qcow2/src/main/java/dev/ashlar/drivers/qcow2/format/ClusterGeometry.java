@@ -3,15 +3,20 @@ package dev.ashlar.drivers.qcow2.format;
 /**
  * All shift arithmetic of an image: how a guest offset splits into table indices, and how many entries tables have.
  *
- * @param clusterBits log2 of the cluster size in bytes, 9 to 21
+ * @param clusterBits log2 of the cluster size in bytes, 9 to 21; at least 14 with extended entries
  * @param refcountOrder log2 of the width of a refcount in bits, 0 to 6
+ * @param extendedL2 entries of L2 tables have 128 bits, and clusters 32 sub-clusters
  */
-public record ClusterGeometry(int clusterBits, int refcountOrder) {
+public record ClusterGeometry(int clusterBits, int refcountOrder, boolean extendedL2) {
     /** Smallest cluster for which metadata may be mapped: a page belongs to one cluster only. */
     public static final int PAGE_BYTES = 4096;
 
     public static final int MIN_CLUSTER_BITS = 9;
     public static final int MAX_CLUSTER_BITS = 21;
+    /** Sub-clusters have at least 512 bytes. */
+    public static final int MIN_EXTENDED_CLUSTER_BITS = 14;
+
+    private static final int SUBCLUSTER_COUNT_BITS = 5;
 
     /** Offsets of clusters have 56 bits. */
     public static final long MAX_HOST_OFFSET = (1L << 56) - 1;
@@ -23,15 +28,28 @@ public record ClusterGeometry(int clusterBits, int refcountOrder) {
         if (refcountOrder < 0 || refcountOrder > 6) {
             throw new IllegalArgumentException("refcountOrder " + refcountOrder);
         }
+        if (extendedL2 && clusterBits < MIN_EXTENDED_CLUSTER_BITS) {
+            throw new IllegalArgumentException("extended L2 entries with clusterBits " + clusterBits);
+        }
+    }
+
+    /** An image with L2 entries of 64 bits. */
+    public ClusterGeometry(int clusterBits, int refcountOrder) {
+        this(clusterBits, refcountOrder, false);
     }
 
     public int clusterBytes() {
         return 1 << clusterBits;
     }
 
+    /** Bytes of an entry of an L2 table. */
+    public int l2EntryBytes() {
+        return extendedL2 ? 16 : 8;
+    }
+
     /** log2 of the number of entries in an L2 table. */
     public int l2Bits() {
-        return clusterBits - 3;
+        return clusterBits - (extendedL2 ? 4 : 3);
     }
 
     public int l2Entries() {
@@ -50,6 +68,29 @@ public record ClusterGeometry(int clusterBits, int refcountOrder) {
 
     public int l2Index(long guestOffset) {
         return (int) (guestOffset >>> clusterBits) & (l2Entries() - 1);
+    }
+
+    /** Parts of a cluster that have a state of their own: 32 with extended entries, else 1. */
+    public int subclusters() {
+        return extendedL2 ? 1 << SUBCLUSTER_COUNT_BITS : 1;
+    }
+
+    public int subclusterBits() {
+        return extendedL2 ? clusterBits - SUBCLUSTER_COUNT_BITS : clusterBits;
+    }
+
+    public int subclusterBytes() {
+        return 1 << subclusterBits();
+    }
+
+    /** Which sub-cluster of its cluster an offset lies in. */
+    public int subclusterIndex(long offset) {
+        return inCluster(offset) >>> subclusterBits();
+    }
+
+    /** Offset within its sub-cluster. */
+    public int inSubcluster(long offset) {
+        return (int) (offset & (subclusterBytes() - 1));
     }
 
     public long clusterIndex(long hostOffset) {

@@ -57,6 +57,7 @@ public final class HeaderWriter {
         Bits.putU64(header, 48, refcountTableOffset);
         Bits.putU32(header, 56, refcountTableClusters);
         if (version >= 3) {
+            Bits.putU64(header, 72, geometry.extendedL2() ? Feature.EXTENDED_L2 : 0);
             Bits.putU64(header, 80, lazyRefcounts ? Feature.LAZY_REFCOUNTS : 0);
             Bits.putU32(header, 96, geometry.refcountOrder());
             Bits.putU32(header, 100, headerBytes);

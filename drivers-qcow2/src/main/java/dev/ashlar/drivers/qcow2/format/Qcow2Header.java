@@ -69,7 +69,11 @@ public record Qcow2Header(
     }
 
     public ClusterGeometry geometry() {
-        return new ClusterGeometry(clusterBits, refcountOrder);
+        return new ClusterGeometry(clusterBits, refcountOrder, has(Feature.EXTENDED_L2));
+    }
+
+    public L2Layout layout() {
+        return new L2Layout(geometry(), has(Feature.DATA_FILE));
     }
 
     public @Nullable String backingFormat() {
@@ -123,6 +127,9 @@ public record Qcow2Header(
         long incompatible = v3 ? Bits.u64(head, 72) : 0;
         int compressionType = headerLength > V3_BYTES ? head.get(ValueLayout.JAVA_BYTE, 104) & 0xff : 0;
         SupportedFeatures.require(incompatible, extensions, compressionType);
+        if ((incompatible & Feature.EXTENDED_L2) != 0 && clusterBits < ClusterGeometry.MIN_EXTENDED_CLUSTER_BITS) {
+            throw corrupt("Unsupported subcluster size: " + (clusterBytes >> 5));
+        }
         long refcountOrder = v3 ? Bits.u32(head, 96) : 4;
         if (refcountOrder > 6) {
             throw corrupt("Reference count entry width too large; may not exceed 64 bits");

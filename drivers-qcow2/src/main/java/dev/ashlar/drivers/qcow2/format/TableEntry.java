@@ -36,21 +36,6 @@ public final class TableEntry {
         return (entry & COMPRESSED) != 0;
     }
 
-    /** A standard L2 entry that reads as zeros, with or without a host cluster. */
-    public static boolean isZero(long l2Entry) {
-        return (l2Entry & (COMPRESSED | ZERO)) == ZERO;
-    }
-
-    /** A standard L2 entry whose content is in a host cluster. */
-    public static boolean isData(long l2Entry) {
-        return (l2Entry & (COMPRESSED | ZERO)) == 0 && (l2Entry & OFFSET_MASK) != 0;
-    }
-
-    /** Neither data nor zeros: the backing file answers. */
-    public static boolean isUnallocated(long l2Entry) {
-        return (l2Entry & (COMPRESSED | ZERO)) == 0 && (l2Entry & OFFSET_MASK) == 0;
-    }
-
     /** Bits of a compressed entry that hold the host offset. */
     private static int compressedOffsetBits(ClusterGeometry geometry) {
         return 62 - (geometry.clusterBits() - 8);

@@ -5,19 +5,28 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Mapping;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 
 /**
- * Translates guest ranges through an L1 table into runs: neighbouring clusters of one kind, and for data contiguous on the host, are one mapping.
+ * Translates guest ranges through an L1 table into runs: neighbouring sub-clusters of one kind, and for data contiguous on the host, are one mapping, across
+ * clusters too.
  */
 public final class GuestMap {
+    /** Not an entry that can be: a compressed cluster with the flag of a standard one. */
     private static final long NOT_RESIDENT = TableEntry.COMPRESSED | TableEntry.ZERO;
 
+    /** Host offset of what lies in no host cluster. */
+    private static final long NOWHERE = -1;
+
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final ChildAccess data;
 
     public GuestMap(ImageFile file) {
         this.geometry = file.geometry();
+        this.layout = file.layout();
         this.data = file.data();
     }
 
@@ -30,39 +39,52 @@ public final class GuestMap {
         }
         long end = guestOffset + Math.min(lengthBytes, sizeBytes - guestOffset);
         long word = wordAt(table, guestOffset);
-        long at = nextUnit(table, guestOffset, word);
         if (TableEntry.isCompressed(word)) {
+            requireNoDataFile(guestOffset);
             return new Mapping.Encoded(
                     Mapping.Encoded.Kind.COMPRESSED,
                     word,
                     Math.min(geometry.alignDown(guestOffset) + geometry.clusterBytes(), end) - guestOffset);
         }
-        while (at < end) {
+        long bitmap = bitmapAt(table, guestOffset, word);
+        requirePossible(word, bitmap, guestOffset);
+        int first = geometry.subclusterIndex(guestOffset);
+        boolean allocated = SubclusterBitmap.isAllocated(bitmap, first);
+        boolean zero = SubclusterBitmap.isZero(bitmap, first);
+        long host = allocated || zero ? clusterHost(word, guestOffset) : NOWHERE;
+        long at = runEnd(table, guestOffset, word, bitmap, first);
+        while (at < end && geometry.isAligned(at)) {
             long next = wordAt(table, at);
-            if (!continues(word, next, at - geometry.alignDown(guestOffset))) {
+            long nextBitmap = TableEntry.isCompressed(next) ? 0 : bitmapAt(table, at, next);
+            long expected = host == NOWHERE ? NOWHERE : host + (at - geometry.alignDown(guestOffset));
+            if (TableEntry.isCompressed(next)
+                    || layout.isImpossible(next, nextBitmap)
+                    || SubclusterBitmap.isAllocated(nextBitmap, 0) != allocated
+                    || SubclusterBitmap.isZero(nextBitmap, 0) != zero
+                    || ((allocated || zero) && hostOrNowhere(next) != expected)) {
                 break;
             }
-            at = nextUnit(table, at, next);
+            at = runEnd(table, at, next, nextBitmap, 0);
         }
         long length = Math.min(at, end) - guestOffset;
-        long host = TableEntry.offset(word);
-        if (host != 0) {
-            requireAligned(host, guestOffset);
-            host += geometry.inCluster(guestOffset);
+        long hostOffset = host == NOWHERE ? NOWHERE : host + geometry.inCluster(guestOffset);
+        if (zero) {
+            return new Mapping.Zero(length, hostOffset);
         }
-        if (TableEntry.isZero(word)) {
-            return new Mapping.Zero(length, host == 0 ? -1 : host);
-        }
-        return host == 0 ? new Mapping.Backing(length) : new Mapping.Data(data, host, length);
+        return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length);
     }
 
-    /** The first guest offset behind the cluster, or behind all that a missing L2 table would cover. */
-    private long nextUnit(L1Table table, long guestOffset, long word) {
-        long unit = word == 0 && TableEntry.offset(l1Entry(table, guestOffset)) == 0
-                ? geometry.l1EntryCoverageBytes()
-                : geometry.clusterBytes();
-        long start = guestOffset & -unit;
-        return start > Long.MAX_VALUE - unit ? Long.MAX_VALUE : start + unit;
+    /** The end of the run of equal sub-clusters from one on, within its cluster; or of all that a missing L2 table would cover. */
+    private long runEnd(L1Table table, long guestOffset, long word, long bitmap, int first) {
+        if (word == 0 && TableEntry.offset(l1Entry(table, guestOffset)) == 0) {
+            return behind(guestOffset & -geometry.l1EntryCoverageBytes(), geometry.l1EntryCoverageBytes());
+        }
+        int last = SubclusterBitmap.runEnd(bitmap, first, geometry.subclusters());
+        return behind(geometry.alignDown(guestOffset), (long) last << geometry.subclusterBits());
+    }
+
+    private static long behind(long start, long bytes) {
+        return start > Long.MAX_VALUE - bytes ? Long.MAX_VALUE : start + bytes;
     }
 
     private long l1Entry(L1Table table, long guestOffset) {
@@ -72,27 +94,50 @@ public final class GuestMap {
 
     private long wordAt(L1Table table, long guestOffset) throws BlockException {
         long l1Index = geometry.l1Index(guestOffset);
-        return l1Index < table.length() ? table.l2Entry((int) l1Index, geometry.l2Index(guestOffset)) : 0;
+        return l1Index < table.length() ? table.l2Word((int) l1Index, geometry.l2Index(guestOffset)) : 0;
     }
 
-    /** Whether a cluster {@code distance} bytes behind the first one continues its run. */
-    private static boolean continues(long first, long next, long distance) {
-        if (TableEntry.isCompressed(next) || TableEntry.isZero(first) != TableEntry.isZero(next)) {
-            return false;
+    private long bitmapAt(L1Table table, long guestOffset, long word) throws BlockException {
+        long l1Index = geometry.l1Index(guestOffset);
+        return l1Index < table.length() ? table.l2Bitmap((int) l1Index, geometry.l2Index(guestOffset), word) : 0;
+    }
+
+    private long hostOrNowhere(long word) {
+        return layout.namesCluster(word) ? TableEntry.offset(word) : NOWHERE;
+    }
+
+    private void requirePossible(long word, long bitmap, long guestOffset) throws BlockException {
+        if (layout.isImpossible(word, bitmap)) {
+            throw corrupt("Invalid cluster entry found (guest offset: 0x" + Long.toHexString(guestOffset) + ")");
         }
-        long host = TableEntry.offset(first);
-        return TableEntry.offset(next) == (host == 0 ? 0 : host + distance);
     }
 
-    private void requireAligned(long host, long guestOffset) throws BlockException {
+    private void requireNoDataFile(long guestOffset) throws BlockException {
+        if (layout.externalData()) {
+            throw corrupt("Compressed cluster entry found in image with external data file (guest offset: 0x"
+                    + Long.toHexString(guestOffset) + ")");
+        }
+    }
+
+    /** Host offset of the cluster that a word names, or {@link #NOWHERE}. @throws BlockException CORRUPT for one that can't be */
+    private long clusterHost(long word, long guestOffset) throws BlockException {
+        if (!layout.namesCluster(word)) {
+            return NOWHERE;
+        }
+        long host = TableEntry.offset(word);
         if (!geometry.isAligned(host)) {
-            throw new BlockException(
-                    Kind.CORRUPT,
-                    "Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned (guest offset: 0x"
-                            + Long.toHexString(guestOffset) + ")",
-                    "Input/output error",
-                    null);
+            throw corrupt("Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned (guest offset: 0x"
+                    + Long.toHexString(guestOffset) + ")");
         }
+        if (layout.externalData() && host != geometry.alignDown(guestOffset)) {
+            throw corrupt("External data file host cluster offset 0x" + Long.toHexString(host)
+                    + " does not match guest cluster offset: 0x" + Long.toHexString(geometry.alignDown(guestOffset)));
+        }
+        return host;
+    }
+
+    private static BlockException corrupt(String message) {
+        return new BlockException(Kind.CORRUPT, message, "Input/output error", null);
     }
 
     /**
@@ -105,23 +150,30 @@ public final class GuestMap {
         if (guestOffset < 0 || lengthBytes <= 0 || guestOffset > sizeBytes - lengthBytes) {
             return -1;
         }
-        long last = geometry.alignDown(guestOffset + lengthBytes - 1);
+        long start = geometry.alignDown(guestOffset);
+        long end = guestOffset + lengthBytes;
         long host = -1;
-        for (long at = geometry.alignDown(guestOffset); at <= last; at += geometry.clusterBytes()) {
+        for (long at = start; at < end; at += geometry.clusterBytes()) {
             long l1Index = geometry.l1Index(at);
             if (l1Index >= table.length()) {
                 return -1;
             }
-            long word = table.l2EntryIfResident((int) l1Index, geometry.l2Index(at), NOT_RESIDENT);
+            int l2Index = geometry.l2Index(at);
+            long word = table.l2WordIfResident((int) l1Index, l2Index, NOT_RESIDENT);
+            long bitmap = table.l2BitmapIfResident((int) l1Index, l2Index, word, 0);
+            long touched = layout.touched(at, guestOffset, end);
             long offset = TableEntry.offset(word);
-            if (!TableEntry.isData(word)
+            if (!layout.namesCluster(word)
+                    || (bitmap & touched) != touched
+                    || SubclusterBitmap.contradicts(bitmap)
                     || !geometry.isAligned(offset)
+                    || (layout.externalData() && offset != at)
                     || (writable && !(TableEntry.isCopied(word) && table.ownsL2((int) l1Index)))) {
                 return -1;
             }
             if (host < 0) {
                 host = offset;
-            } else if (offset != host + (at - geometry.alignDown(guestOffset))) {
+            } else if (offset != host + (at - start)) {
                 return -1;
             }
         }

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -15,26 +16,31 @@ public final class ImageFile implements AutoCloseable {
     private final ChildAccess child;
     private final ChildAccess dataChild;
     private final MetadataStore store;
-    private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private volatile @Nullable BlockException failure;
 
-    private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, ClusterGeometry geometry) {
+    private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
         this.child = child;
         this.dataChild = dataChild;
         this.store = store;
-        this.geometry = geometry;
+        this.layout = layout;
     }
 
     /** Maps the file if whole pages belong to metadata and it can be mapped; else caches. */
-    public static ImageFile open(ChildAccess child, ClusterGeometry geometry) throws BlockException {
-        boolean wholePages = geometry.clusterBytes() >= ClusterGeometry.PAGE_BYTES;
+    public static ImageFile open(ChildAccess child, L2Layout layout) throws BlockException {
+        boolean wholePages = layout.geometry().clusterBytes() >= ClusterGeometry.PAGE_BYTES;
         MappedStore mapped = wholePages ? MappedStore.open(child) : null;
         ChildAccess data = wholePages ? child : new BufferedData(child);
-        return new ImageFile(child, data, mapped != null ? mapped : new CachedStore(child), geometry);
+        return new ImageFile(child, data, mapped != null ? mapped : new CachedStore(child), layout);
     }
 
     public ClusterGeometry geometry() {
-        return geometry;
+        return layout.geometry();
+    }
+
+    /** How the entries of L2 tables are laid out. */
+    public L2Layout layout() {
+        return layout;
     }
 
     public MetadataStore store() {

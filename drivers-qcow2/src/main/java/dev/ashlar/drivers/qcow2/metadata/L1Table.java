@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class L1Table {
     private final ImageFile file;
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final long hostOffset;
     private final long[] entries;
     private final @Nullable TableBuffer[] buffers;
@@ -25,6 +27,7 @@ public final class L1Table {
     private L1Table(ImageFile file, long hostOffset, long[] entries) {
         this.file = file;
         this.geometry = file.geometry();
+        this.layout = file.layout();
         this.hostOffset = hostOffset;
         this.entries = entries;
         this.buffers = new TableBuffer[entries.length];
@@ -73,27 +76,47 @@ public final class L1Table {
         return offset;
     }
 
-    /** The word of an L2 table; 0 where there is none. */
-    public long l2Entry(int l1Index, int l2Index) throws BlockException {
-        TableBuffer buffer = buffers[l1Index];
-        if (buffer != null) {
-            return buffer.word(l2Index);
-        }
-        long offset = l2Offset(l1Index);
-        return offset == 0 ? 0 : file.store().u64(offset + 8L * l2Index);
+    /** The first word of an entry of an L2 table; 0 where there is none. */
+    public long l2Word(int l1Index, int l2Index) throws BlockException {
+        return stored(l1Index, layout.byteOffset(l2Index));
     }
 
-    /** As {@link #l2Entry} without I/O, lock or exception; {@code fallback} where that does not do. */
-    long l2EntryIfResident(int l1Index, int l2Index, long fallback) {
+    /** The bitmap beside {@code word}, which {@link #l2Word} gave for the same entry. */
+    public long l2Bitmap(int l1Index, int l2Index, long word) throws BlockException {
+        return geometry.extendedL2() ? stored(l1Index, layout.byteOffset(l2Index) + 8) : layout.standardBitmap(word);
+    }
+
+    private long stored(int l1Index, long byteOffset) throws BlockException {
         TableBuffer buffer = buffers[l1Index];
         if (buffer != null) {
-            return buffer.word(l2Index);
+            return buffer.word(byteOffset);
+        }
+        long offset = l2Offset(l1Index);
+        return offset == 0 ? 0 : file.store().u64(offset + byteOffset);
+    }
+
+    /** As {@link #l2Word} without I/O, lock or exception; {@code fallback} where that does not do. */
+    long l2WordIfResident(int l1Index, int l2Index, long fallback) {
+        return storedIfResident(l1Index, layout.byteOffset(l2Index), fallback);
+    }
+
+    /** As {@link #l2Bitmap}, likewise. */
+    long l2BitmapIfResident(int l1Index, int l2Index, long word, long fallback) {
+        return geometry.extendedL2()
+                ? storedIfResident(l1Index, layout.byteOffset(l2Index) + 8, fallback)
+                : layout.standardBitmap(word);
+    }
+
+    private long storedIfResident(int l1Index, long byteOffset, long fallback) {
+        TableBuffer buffer = buffers[l1Index];
+        if (buffer != null) {
+            return buffer.word(byteOffset);
         }
         long offset = TableEntry.offset(entries[l1Index]);
         if (offset == 0 || !geometry.isAligned(offset)) {
             return fallback;
         }
-        return file.store().u64IfResident(offset + 8L * l2Index, fallback);
+        return file.store().u64IfResident(offset + byteOffset, fallback);
     }
 
     /** The whole L2 table as it is now, read-only; null where there is none. */
@@ -117,8 +140,12 @@ public final class L1Table {
         return entries[index] != 0 && TableEntry.isCopied(entries[index]);
     }
 
-    /** Changes a word of an L2 table that this L1 table owns. */
-    public void putL2Entry(int l1Index, int l2Index, long word) throws BlockException {
+    /**
+     * Changes an entry of an L2 table that this L1 table owns. Both words of an extended entry lie in one sector, and reach the disk together.
+     *
+     * @param bitmap of a standard entry: whether it is to read as zeros
+     */
+    public void putL2Entry(int l1Index, int l2Index, long word, long bitmap) throws BlockException {
         TableBuffer buffer = buffers[l1Index];
         if (buffer == null) {
             buffer = TableBuffer.load(file.store(), l2Offset(l1Index), geometry.clusterBytes());
@@ -127,7 +154,11 @@ public final class L1Table {
         if (!buffer.isDirty()) {
             dirtyTables++;
         }
-        buffer.putWord(l2Index, word);
+        long at = layout.byteOffset(l2Index);
+        buffer.putWord(at, layout.encodeWord(word, bitmap));
+        if (geometry.extendedL2()) {
+            buffer.putWord(at + 8, bitmap);
+        }
     }
 
     /** Puts a new L2 table in place, in memory; it is written before the entry that names it. */

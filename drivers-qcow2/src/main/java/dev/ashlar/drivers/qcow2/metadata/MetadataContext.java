@@ -6,6 +6,7 @@ import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.util.concurrent.locks.Lock;
@@ -42,6 +43,10 @@ public final class MetadataContext {
 
     public ClusterGeometry geometry() {
         return file.geometry();
+    }
+
+    public L2Layout layout() {
+        return file.layout();
     }
 
     public HeaderSector header() {

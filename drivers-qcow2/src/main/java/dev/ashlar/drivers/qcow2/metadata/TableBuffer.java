@@ -53,13 +53,14 @@ public final class TableBuffer {
         return dirtyFrom < dirtyTo;
     }
 
-    public long word(int index) {
-        return Bits.u64(data, 8L * index);
+    /** The big-endian word at {@code byteOffset}. */
+    public long word(long byteOffset) {
+        return Bits.u64(data, byteOffset);
     }
 
-    public void putWord(int index, long value) {
-        Bits.putU64(data, 8L * index, value);
-        touch(8 * index, 8 * index + 8);
+    public void putWord(long byteOffset, long value) {
+        Bits.putU64(data, byteOffset, value);
+        touch((int) byteOffset, (int) byteOffset + 8);
     }
 
     /** Marks bytes as changed; they are written in whole sectors. */

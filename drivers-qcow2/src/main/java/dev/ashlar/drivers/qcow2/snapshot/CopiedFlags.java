@@ -2,8 +2,8 @@ package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
-import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
@@ -21,14 +21,15 @@ final class CopiedFlags {
     /** Clears the flags in all L2 tables that the L1 table names. The writes are durable after the caller's next flush. */
     static void clearInL2(ImageFile file, L1Table table) throws BlockException {
         ClusterGeometry geometry = file.geometry();
+        L2Layout layout = file.layout();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment copy = arena.allocate(geometry.clusterBytes(), 4096);
             for (int i = 0; i < table.length(); i++) {
                 MemorySegment words = table.l2View(i);
-                if (words != null && anyCopied(words, geometry.l2Entries())) {
+                if (words != null && anyCopied(file.layout(), words)) {
                     MemorySegment.copy(words, 0, copy, 0, geometry.clusterBytes());
                     for (int j = 0; j < geometry.l2Entries(); j++) {
-                        Bits.putU64(copy, 8L * j, Bits.u64(copy, 8L * j) & ~TableEntry.COPIED);
+                        layout.putWord(copy, j, layout.word(copy, j) & ~TableEntry.COPIED);
                     }
                     file.write(table.l2Offset(i), copy);
                 }
@@ -36,10 +37,11 @@ final class CopiedFlags {
         }
     }
 
-    private static boolean anyCopied(MemorySegment words, int count) {
+    private static boolean anyCopied(L2Layout layout, MemorySegment words) {
         long any = 0;
+        int count = layout.geometry().l2Entries();
         for (int i = 0; i < count; i++) {
-            any |= Bits.u64(words, 8L * i);
+            any |= layout.word(words, i);
         }
         return TableEntry.isCopied(any);
     }
@@ -70,20 +72,20 @@ final class CopiedFlags {
 
     private static void restoreTable(MetadataContext context, L1Table active, int l1Index) throws BlockException {
         ClusterGeometry geometry = context.geometry();
+        L2Layout layout = context.layout();
         MemorySegment words = active.l2View(l1Index);
         MemorySegment copy = null;
         for (int j = 0; words != null && j < geometry.l2Entries(); j++) {
-            long word = Bits.u64(words, 8L * j);
+            long word = layout.word(words, j);
             if (TableEntry.isCopied(word)
-                    || TableEntry.isCompressed(word)
-                    || TableEntry.offset(word) == 0
+                    || !layout.namesCluster(word)
                     || context.refcounts().get(geometry.clusterIndex(TableEntry.offset(word))) != 1) {
                 continue;
             }
             if (copy == null) {
                 copy = MemorySegment.ofArray(words.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE));
             }
-            Bits.putU64(copy, 8L * j, word | TableEntry.COPIED);
+            layout.putWord(copy, j, word | TableEntry.COPIED);
         }
         if (copy != null) {
             context.file().write(active.l2Offset(l1Index), copy);

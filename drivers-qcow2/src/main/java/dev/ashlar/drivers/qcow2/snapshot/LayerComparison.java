@@ -4,8 +4,9 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.SnapshotComparable.RangeConsumer;
 import dev.ashlar.core.spi.SnapshotComparable.Usage;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
-import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import java.lang.foreign.MemorySegment;
@@ -17,22 +18,24 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LayerComparison {
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final RangeConsumer consumer;
     private long runStart = -1;
     private long runEnd;
 
-    private LayerComparison(ClusterGeometry geometry, RangeConsumer consumer) {
-        this.geometry = geometry;
+    private LayerComparison(L2Layout layout, RangeConsumer consumer) {
+        this.layout = layout;
+        this.geometry = layout.geometry();
         this.consumer = consumer;
     }
 
     /** Hands out the ranges in which two layers may differ. */
     public static void difference(
-            ClusterGeometry geometry, L1Table from, long fromBytes, L1Table to, long toBytes, RangeConsumer consumer)
+            L2Layout layout, L1Table from, long fromBytes, L1Table to, long toBytes, RangeConsumer consumer)
             throws BlockException {
-        LayerComparison comparison = new LayerComparison(geometry, consumer);
+        LayerComparison comparison = new LayerComparison(layout, consumer);
         long common = Math.min(fromBytes, toBytes);
-        long tables = geometry.l1EntriesFor(common);
+        long tables = layout.geometry().l1EntriesFor(common);
         for (int i = 0; i < tables; i++) {
             comparison.compareTable(from, to, i, common);
         }
@@ -52,10 +55,31 @@ public final class LayerComparison {
             if (at >= limit) {
                 return;
             }
-            long before = one == null ? 0 : Bits.u64(one, 8L * j) & ~TableEntry.COPIED;
-            long after = other == null ? 0 : Bits.u64(other, 8L * j) & ~TableEntry.COPIED;
-            if (before != after && !(TableEntry.isZero(before) && TableEntry.isZero(after))) {
-                different(at, Math.min(limit, at + geometry.clusterBytes()));
+            compareCluster(
+                    one == null ? 0 : layout.word(one, j) & ~TableEntry.COPIED,
+                    one == null ? 0 : layout.bitmap(one, j),
+                    other == null ? 0 : layout.word(other, j) & ~TableEntry.COPIED,
+                    other == null ? 0 : layout.bitmap(other, j),
+                    at,
+                    limit);
+        }
+    }
+
+    /** Sub-clusters are the same if both have the same state and, where they hold data, lie in the same cluster. */
+    private void compareCluster(long word, long bitmap, long otherWord, long otherBitmap, long start, long limit) {
+        if (word == otherWord && bitmap == otherBitmap) {
+            return;
+        }
+        boolean elsewhere = word != otherWord;
+        boolean compressed = TableEntry.isCompressed(word) || TableEntry.isCompressed(otherWord);
+        for (int i = 0; i < geometry.subclusters(); i++) {
+            boolean data = SubclusterBitmap.isAllocated(bitmap, i);
+            boolean same = !(compressed || (data && elsewhere))
+                    && data == SubclusterBitmap.isAllocated(otherBitmap, i)
+                    && SubclusterBitmap.isZero(bitmap, i) == SubclusterBitmap.isZero(otherBitmap, i);
+            if (!same) {
+                long at = start + (long) i * geometry.subclusterBytes();
+                different(at, Math.min(limit, at + geometry.subclusterBytes()));
             }
         }
     }
@@ -79,7 +103,8 @@ public final class LayerComparison {
     }
 
     /** Counts a layer's clusters, tables included, by whether anything else refers to them. */
-    public static Usage usage(ClusterGeometry geometry, RefcountTable refcounts, L1Table table) throws BlockException {
+    public static Usage usage(L2Layout layout, RefcountTable refcounts, L1Table table) throws BlockException {
+        ClusterGeometry geometry = layout.geometry();
         long l1Bytes = geometry.clustersFor(8L * table.length()) * geometry.clusterBytes();
         long exclusive = l1Bytes;
         long shared = 0;
@@ -94,15 +119,16 @@ public final class LayerComparison {
                 shared += geometry.clusterBytes();
             }
             for (int j = 0; j < geometry.l2Entries(); j++) {
-                long word = Bits.u64(words, 8L * j);
+                long word = layout.word(words, j);
                 boolean compressed = TableEntry.isCompressed(word);
                 long host = compressed ? TableEntry.compressedOffset(word, geometry) : TableEntry.offset(word);
-                if (host == 0) {
+                if (!layout.refersToHost(word)) {
                     continue;
                 }
                 long bytes = compressed ? TableEntry.compressedBytes(word, geometry) : geometry.clusterBytes();
                 // compressed clusters share host clusters with each other: the layer's L2 table tells for them
-                boolean alone = refcounts.get(geometry.clusterIndex(compressed ? table.l2Offset(i) : host)) == 1;
+                boolean alone = layout.externalData()
+                        || refcounts.get(geometry.clusterIndex(compressed ? table.l2Offset(i) : host)) == 1;
                 if (alone) {
                     exclusive += bytes;
                 } else {

@@ -4,8 +4,8 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
-import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class References {
     private final ClusterGeometry geometry;
+    private final L2Layout layout;
     private final RefcountTable refcounts;
     private final ClusterAllocator allocator;
     private final L1Table table;
@@ -28,6 +29,7 @@ final class References {
 
     private References(MetadataContext context, L1Table table, int delta, @Nullable Quarantine uncounted) {
         this.geometry = context.geometry();
+        this.layout = context.layout();
         this.refcounts = context.refcounts();
         this.allocator = context.allocator();
         this.table = table;
@@ -69,7 +71,7 @@ final class References {
         int done = 0;
         try {
             for (; done < geometry.l2Entries(); done++) {
-                word(Bits.u64(words, 8L * done));
+                word(layout.word(words, done));
             }
             end();
             apply(geometry.clusterIndex(table.l2Offset(l1Index)), 1);
@@ -87,11 +89,11 @@ final class References {
         runCount = 0;
         long applied = 0;
         for (int i = 0; i < done; i++) {
-            applied += clusters(Bits.u64(words, 8L * i));
+            applied += clusters(layout.word(words, i));
         }
         applied -= skipped;
         for (int i = 0; i < done && applied > 0; i++) {
-            long word = Bits.u64(words, 8L * i);
+            long word = layout.word(words, i);
             long count = Math.min(clusters(word), applied);
             if (count > 0) {
                 refcounts.add(firstCluster(word), count, -1);
@@ -100,13 +102,17 @@ final class References {
         }
     }
 
+    /** Clusters of this file that a word refers to. Those of an external data file are not counted. */
     private long clusters(long word) {
+        if (layout.externalData()) {
+            return 0;
+        }
         if (TableEntry.isCompressed(word)) {
             long offset = TableEntry.compressedOffset(word, geometry);
             long last = offset + TableEntry.compressedBytes(word, geometry) - 1;
             return geometry.clusterIndex(last) - geometry.clusterIndex(offset) + 1;
         }
-        return TableEntry.offset(word) == 0 ? 0 : 1;
+        return layout.namesCluster(word) ? 1 : 0;
     }
 
     private long firstCluster(long word) {
