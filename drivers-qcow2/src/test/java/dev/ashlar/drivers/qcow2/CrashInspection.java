@@ -65,7 +65,7 @@ record CrashInspection(WriteLog log, List<Operation> operations, long seed) {
         return DirectFormat.open(DRIVER, new MemoryProtocol(MemoryFile.of("crashed", image)), flags);
     }
 
-    private static void requireLeaksAtWorst(CheckReport report) {
+    static void requireLeaksAtWorst(CheckReport report) {
         boolean flagsOnly = report.findings().stream()
                 .filter(line -> line.startsWith("ERROR"))
                 .allMatch(line -> line.startsWith("ERROR OFLAG_COPIED"));

@@ -22,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
 
 /** Real qcow2 images in memory, their protocols wrapped so that they can fail, and a graph that can be closed and made anew. */
 final class Disks implements AutoCloseable {
@@ -31,12 +32,22 @@ final class Disks implements AutoCloseable {
     final MemoryDriver memory = new MemoryDriver(MemoryFile::empty, this::wrap);
     final ShapeDriver plain = new ShapeDriver(false);
     final ShapeDriver pass = new ShapeDriver(true);
+    private final UnaryOperator<ProtocolInstance> outer;
     BlockGraph graph = newGraph();
+
+    Disks() {
+        this(UnaryOperator.identity());
+    }
+
+    /** @param outer goes around each protocol that is opened, outside of the one with faults */
+    Disks(UnaryOperator<ProtocolInstance> outer) {
+        this.outer = outer;
+    }
 
     private ProtocolInstance wrap(ProtocolInstance protocol) {
         FaultProtocol fault = new FaultProtocol(protocol);
         faults.put(protocol.fileName(), fault);
-        return fault;
+        return outer.apply(fault);
     }
 
     private BlockGraph newGraph() {

@@ -23,29 +23,42 @@ public final class WriteLog {
     }
 
     private final List<Event> events = new ArrayList<>();
+    private final Runnable onEvent;
     private int nextId;
 
     /** An empty log. */
-    public WriteLog() {}
+    public WriteLog() {
+        this(() -> {});
+    }
+
+    /** @param onEvent told of each event, in order */
+    WriteLog(Runnable onEvent) {
+        this.onEvent = onEvent;
+    }
+
+    private void add(Event event) {
+        events.add(event);
+        onEvent.run();
+    }
 
     /** @return the id to end it with */
     public synchronized int start(DiskOperation operation) {
-        events.add(new Event.Started(nextId, operation));
+        add(new Event.Started(nextId, operation));
         return nextId++;
     }
 
     public synchronized void end(int id, boolean succeeded) {
-        events.add(new Event.Ended(id, succeeded));
+        add(new Event.Ended(id, succeeded));
     }
 
     /** Notes that from here on more is promised: crashes at this point are tried. */
     public synchronized void mark(Object value) {
-        events.add(new Event.Mark(Objects.requireNonNull(value, "value"), true));
+        add(new Event.Mark(Objects.requireNonNull(value, "value"), true));
     }
 
     /** Notes something that takes no promise back but may make one weaker: no crash of its own is tried. */
     public synchronized void note(Object value) {
-        events.add(new Event.Mark(Objects.requireNonNull(value, "value"), false));
+        add(new Event.Mark(Objects.requireNonNull(value, "value"), false));
     }
 
     /** Number of events so far. */

@@ -89,6 +89,16 @@ public final class FaultProtocol extends ForwardingProtocol {
                 damage);
     }
 
+    /** Arms a fault on the n-th call of any kind from now, n from 1; with FOR_EVER all later calls fail, too. */
+    public synchronized void failCall(long n, Kind kind, Duration duration, Damage damage) {
+        long target = calls + n;
+        failWhen(
+                call -> duration == Duration.ONCE ? call.number() == target : call.number() >= target,
+                kind,
+                duration,
+                damage);
+    }
+
     /** Disarms all faults. */
     public void heal() {
         faults.clear();
