@@ -3,6 +3,7 @@ module dev.ashlar.core {
     requires static transitive org.jspecify;
 
     exports dev.ashlar.core;
+    exports dev.ashlar.core.bitmap;
     exports dev.ashlar.core.filter;
     exports dev.ashlar.core.snapshot;
     exports dev.ashlar.core.spi;

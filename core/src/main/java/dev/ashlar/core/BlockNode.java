@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.request.Layer;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.FormatInfo;
@@ -39,8 +40,6 @@ public final class BlockNode {
     /** How to open the driver again; null for files and for views of snapshots. Set before the node is known to others. */
     private @Nullable DriverReopening reopening;
 
-    private volatile ActiveBitmaps bitmaps = ActiveBitmaps.NONE;
-
     private @Nullable LocksTaken locks;
 
     BlockNode(
@@ -58,6 +57,7 @@ public final class BlockNode {
         this.mode = mode;
         this.children = List.copyOf(children);
         this.origin = origin;
+        layer.bitmaps().attach(new BitmapDisk(this));
     }
 
     /** Unique in the graph. */
@@ -107,14 +107,9 @@ public final class BlockNode {
         return graph.isRoot(this);
     }
 
-    /** Says who knows of this node's dirty bitmaps; snapshots are not applied while one is active. */
-    public void setActiveBitmaps(ActiveBitmaps owner) {
-        bitmaps = java.util.Objects.requireNonNull(owner, "owner");
-    }
-
-    /** Whether a dirty bitmap of this node is active. */
-    public boolean hasActiveBitmaps() {
-        return bitmaps.any();
+    /** The dirty bitmaps of this node. */
+    public NodeBitmaps bitmaps() {
+        return layer.bitmaps();
     }
 
     /** Makes what was written durable, as control code: not held back by a drain. Nothing for a read-only node. */

@@ -57,6 +57,7 @@ final class DriverReopening {
             handLocksOver(before, after);
         }
         node.layer().reopen(fresh);
+        node.layer().loadBitmaps();
         mode = wanted;
         if (former instanceof ProtocolInstance) {
             former.close();
@@ -106,6 +107,7 @@ final class DriverReopening {
     private @Nullable BlockException reopen() {
         try {
             node.layer().reopen(open(mode));
+            node.layer().loadBitmaps();
             return null;
         } catch (BlockException e) {
             dropChildren();

@@ -236,6 +236,7 @@ final class NodeOpener {
             };
             instance = driver.open(new OpenContext(name, own, flags(spec), access, references));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
+            layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
                 layer.guardHead(new HeadGuard(this::refuseImage));
             }

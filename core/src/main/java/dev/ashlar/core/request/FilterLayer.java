@@ -18,7 +18,6 @@ public final class FilterLayer extends Layer {
     /** Replaced only while the node is drained. */
     private volatile Layer child;
 
-    private final boolean unmap;
     private volatile boolean serialisesWrites;
     private volatile MetadataAccess metadata;
 
@@ -26,9 +25,10 @@ public final class FilterLayer extends Layer {
         super(name, mode, failStop);
         this.instance = instance;
         this.child = child;
-        this.unmap = mode.unmap();
         this.serialisesWrites = instance.serialisesWrites();
-        this.metadata = instance.mustSeeMetadata() ? new RequestMetadata(this) : instance.metadata();
+        this.metadata = instance.mustSeeMetadata()
+                ? new RequestMetadata(this)
+                : new RecordedMetadata(instance.metadata(), bitmaps());
     }
 
     @Override
@@ -43,7 +43,9 @@ public final class FilterLayer extends Layer {
         }
         instance = filter;
         serialisesWrites = filter.serialisesWrites();
-        metadata = filter.mustSeeMetadata() ? new RequestMetadata(this) : filter.metadata();
+        metadata = filter.mustSeeMetadata()
+                ? new RequestMetadata(this)
+                : new RecordedMetadata(filter.metadata(), bitmaps());
     }
 
     @Override
@@ -113,7 +115,7 @@ public final class FilterLayer extends Layer {
         long alignment = Math.max(limits().discardAlignmentBytes(), limits().requestAlignmentBytes());
         long from = roundUp(offset, alignment);
         long to = roundDown(offset + lengthBytes, alignment);
-        if (unmap && to > from) {
+        if (to > from) {
             instance.discard(from, to - from);
         }
     }
@@ -124,8 +126,7 @@ public final class FilterLayer extends Layer {
     }
 
     @Override
-    public void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
-        requireWritable();
+    void truncateContent(long lengthBytes, Preallocation preallocation) throws BlockException {
         instance.truncate(lengthBytes, preallocation);
     }
 

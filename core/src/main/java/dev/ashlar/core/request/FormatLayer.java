@@ -23,7 +23,6 @@ public final class FormatLayer extends Layer {
     /** Replaced only while the node is drained. */
     private volatile @Nullable Layer backing;
 
-    private final boolean unmap;
     private volatile long allocationUnit;
     private volatile long zeroUnit;
     private final MetadataAccess metadata;
@@ -34,7 +33,6 @@ public final class FormatLayer extends Layer {
         super(name, mode, failStop);
         this.instance = instance;
         this.backing = backing;
-        this.unmap = mode.unmap();
         this.allocationUnit = instance.allocationUnitBytes();
         this.zeroUnit = instance.zeroUnitBytes();
         this.metadata = new RequestMetadata(this);
@@ -156,9 +154,6 @@ public final class FormatLayer extends Layer {
 
     @Override
     void discardSerialised(long offset, long lengthBytes) throws BlockException {
-        if (!unmap) {
-            return;
-        }
         long end = offset + lengthBytes;
         long from = roundUp(offset, allocationUnit);
         long to = end >= lengthBytes() ? lengthBytes() : roundDown(end, allocationUnit);
@@ -173,8 +168,7 @@ public final class FormatLayer extends Layer {
     }
 
     @Override
-    public void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
-        requireWritable();
+    void truncateContent(long lengthBytes, Preallocation preallocation) throws BlockException {
         Optional<Resizable> resizable = instance.capability(Resizable.class);
         if (resizable.isEmpty()) {
             throw new BlockException(Kind.UNSUPPORTED, "Image format driver does not support resize");

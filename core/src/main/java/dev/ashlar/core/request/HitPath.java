@@ -16,6 +16,8 @@ final class HitPath {
     private final ProtocolLayer file;
     /** One bank per format from the top, then the file's. */
     private final SlotBank[] banks;
+    /** Where each request is in each format, slot by slot: nobody asks the formats again when it ends. */
+    private final long[] offsets;
 
     private HitPath(List<FormatLayer> formats, ProtocolLayer file, int depth, BankOwner owner) {
         this.formats = formats.toArray(new FormatLayer[0]);
@@ -25,6 +27,7 @@ final class HitPath {
             banks[i] = this.formats[i].tracker().openBank(depth, owner);
         }
         banks[this.formats.length] = file.tracker().openBank(depth, owner);
+        this.offsets = new long[this.formats.length * depth];
     }
 
     /** The path from that layer down, or null where a filter must see each request. */
@@ -58,6 +61,7 @@ final class HitPath {
                 leave(slot, i);
                 return -1;
             }
+            offsets[slot * formats.length + i] = at;
             // Asked only now: an answer is good for tracked requests alone.
             FormatInstance format = formats[i].instance();
             at = formats[i].isClosed() || !leadsHere(i, origin)
@@ -95,6 +99,15 @@ final class HitPath {
         return i == 0
                 ? origin.leadsTo(here)
                 : formats[i - 1].instance().dataChild() instanceof LayerAccess access && access.child() == here;
+    }
+
+    /** A write that was admitted has been carried out or has failed: bitmaps are told before it ends. */
+    void written(int slot, long hostOffset, long lengthBytes) {
+        for (int i = 0; i < formats.length; i++) {
+            long offset = offsets[slot * formats.length + i];
+            formats[i].bitmaps().written(offset, offset + lengthBytes);
+        }
+        file.bitmaps().written(hostOffset, hostOffset + lengthBytes);
     }
 
     /** Ends a request that was admitted. */

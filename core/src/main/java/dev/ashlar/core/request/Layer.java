@@ -4,11 +4,14 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.bitmap.NodeBitmaps;
+import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -23,9 +26,11 @@ import org.jspecify.annotations.Nullable;
 public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLayer {
     private final String name;
     private final RequestTracker tracker = new RequestTracker();
+    private final NodeBitmaps bitmaps = new NodeBitmaps();
     private final FailStop failStop;
     private volatile boolean readOnly;
     private final boolean ignoreFlush;
+    private final boolean unmap;
     private volatile boolean closed;
     /** Set while the content must not be mistaken for an image by its first bytes. */
     private volatile @Nullable HeadGuard headGuard;
@@ -39,6 +44,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         this.name = name;
         this.readOnly = mode.readOnly();
         this.ignoreFlush = mode.ignoreFlush();
+        this.unmap = mode.unmap();
         this.failStop = failStop;
     }
 
@@ -64,7 +70,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     /** Zeros a range, aligned or not; the request serialises. */
     abstract void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException;
 
-    /** Discards a range, aligned or not; the request serialises. */
+    /** Discards a range, aligned or not, on a node that unmaps; the request serialises. */
     abstract void discardSerialised(long offset, long lengthBytes) throws BlockException;
 
     /** Whether {@link #writeInPlace} does every write. */
@@ -81,8 +87,18 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     /** What a serialising request is rounded to; a power of two. */
     abstract long unitBytes();
 
-    /** Sets the size. Called on a drained node, or by a parent for its own file. */
-    public abstract void truncate(long lengthBytes, Preallocation preallocation) throws BlockException;
+    /** Sets the size; bitmaps follow. Called on a drained node, or by a parent for its own file. */
+    public final void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
+        requireWritable();
+        bitmaps.requireResizable(lengthBytes);
+        try {
+            truncateContent(lengthBytes, preallocation);
+        } finally {
+            bitmaps.resize(lengthBytes());
+        }
+    }
+
+    abstract void truncateContent(long lengthBytes, Preallocation preallocation) throws BlockException;
 
     /** Virtual size in bytes. */
     public abstract long lengthBytes() throws BlockException;
@@ -93,6 +109,19 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     public final RequestTracker tracker() {
         return tracker;
+    }
+
+    /** The node's dirty bitmaps. */
+    public final NodeBitmaps bitmaps() {
+        return bitmaps;
+    }
+
+    /** Lets the driver add the bitmaps that its image keeps. Called once, before any request, and after each {@link #reopen}. */
+    public final void loadBitmaps() throws BlockException {
+        Optional<BitmapStore> store = instance().capability(BitmapStore.class);
+        if (store.isPresent()) {
+            store.get().loadBitmaps(bitmaps);
+        }
     }
 
     public final FailStop failStop() {
@@ -194,7 +223,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
                 if (writesInPlace()) {
                     event(BlockEvent.WRITE_AIO, origin);
                 }
-                if (writeInPlace(offset, source)) {
+                if (writeInPlaceRecorded(offset, source)) {
                     return;
                 }
             } finally {
@@ -209,13 +238,30 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
                 guard.check(this, offset, source);
             }
             event(BlockEvent.WRITE_AIO, origin);
-            if (((offset | length) & (alignment - 1)) == 0) {
-                writeSerialised(offset, source);
-            } else {
-                Padding.write(this, offset, source);
+            try {
+                if (((offset | length) & (alignment - 1)) == 0) {
+                    writeSerialised(offset, source);
+                } else {
+                    Padding.write(this, offset, source);
+                }
+            } finally {
+                bitmaps.written(offset, end);
             }
         } finally {
             tracker.exit(request);
+        }
+    }
+
+    private boolean writeInPlaceRecorded(long offset, MemorySegment source) throws BlockException {
+        boolean touched = true;
+        try {
+            touched = writeInPlace(offset, source);
+            return touched;
+        } finally {
+            // After the bytes are there, before the request ends, and also if it failed: nobody knows what it left.
+            if (touched) {
+                bitmaps.written(offset, offset + source.byteSize());
+            }
         }
     }
 
@@ -228,7 +274,11 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         TrackedRequest request = serialise(offset, endOf(offset, lengthBytes), origin);
         try {
             requireWritable();
-            zeroSerialised(offset, lengthBytes, mayUnmap);
+            try {
+                zeroSerialised(offset, lengthBytes, mayUnmap);
+            } finally {
+                bitmaps.written(offset, offset + lengthBytes);
+            }
         } finally {
             tracker.exit(request);
         }
@@ -242,7 +292,13 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         TrackedRequest request = serialise(offset, endOf(offset, lengthBytes), origin);
         try {
             requireWritable();
-            discardSerialised(offset, lengthBytes);
+            if (unmap) {
+                try {
+                    discardSerialised(offset, lengthBytes);
+                } finally {
+                    bitmaps.written(offset, offset + lengthBytes);
+                }
+            }
         } finally {
             tracker.exit(request);
         }

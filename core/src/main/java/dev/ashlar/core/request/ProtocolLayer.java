@@ -18,7 +18,6 @@ public final class ProtocolLayer extends Layer {
     private volatile ProtocolInstance instance;
 
     private volatile BlockLimits limits;
-    private final boolean unmap;
     /** The file's length as far as known; only truncation makes it smaller. */
     private final AtomicLong length;
 
@@ -29,7 +28,6 @@ public final class ProtocolLayer extends Layer {
         super(name, mode, failStop);
         this.instance = instance;
         this.limits = instance.limits();
-        this.unmap = mode.unmap();
         this.length = new AtomicLong(instance.lengthBytes());
         this.metadata = new GrowingMetadata();
     }
@@ -156,7 +154,7 @@ public final class ProtocolLayer extends Layer {
         long alignment = Math.max(limits.discardAlignmentBytes(), limits.requestAlignmentBytes());
         long from = roundUp(offset, alignment);
         long to = roundDown(offset + lengthBytes, alignment);
-        if (unmap && to > from) {
+        if (to > from) {
             instance.discard(from, to - from);
         }
     }
@@ -167,8 +165,7 @@ public final class ProtocolLayer extends Layer {
     }
 
     @Override
-    public void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
-        requireWritable();
+    void truncateContent(long lengthBytes, Preallocation preallocation) throws BlockException {
         instance.truncate(lengthBytes, preallocation);
         length.set(instance.lengthBytes());
     }
@@ -214,8 +211,12 @@ public final class ProtocolLayer extends Layer {
 
         @Override
         public void write(long offset, MemorySegment source) throws BlockException {
-            instance.metadata().write(offset, source);
-            grewTo(offset + source.byteSize());
+            try {
+                instance.metadata().write(offset, source);
+                grewTo(offset + source.byteSize());
+            } finally {
+                bitmaps().written(offset, offset + source.byteSize());
+            }
         }
 
         @Override

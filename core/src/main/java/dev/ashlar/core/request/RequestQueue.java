@@ -445,6 +445,9 @@ public final class RequestQueue implements BankOwner {
         if (result >= 0 && write) {
             direct.file().grewTo(entry.hostOffset + result);
         }
+        if (write) {
+            direct.written(entry.index, entry.hostOffset, length);
+        }
         direct.exit(entry.index);
         if (result >= 0 && result < length && !closed) {
             if (write || entry.hostOffset + length <= direct.file().lengthBytes()) {

@@ -155,7 +155,7 @@ public final class Snapshots {
         if (!at.isInserted()) {
             throw new BlockException(Kind.NO_MEDIUM, "Block driver is closed");
         }
-        if (at.hasActiveBitmaps()) {
+        if (!at.bitmaps().isEmpty()) {
             throw new BlockException(Kind.BUSY, "Device has active dirty bitmaps");
         }
     }

@@ -192,7 +192,7 @@ class GroupRulesTest {
                     () -> group.apply("no"));
             Disks.fill(a, 21);
             Disks.fill(b, 22);
-            b.root().setActiveBitmaps(() -> true);
+            b.root().bitmaps().create("b");
             BlockException e = assertThrows(BlockException.class, () -> group.apply("s"));
             assertEquals("Could not load snapshot 's' on 'top': Device has active dirty bitmaps", e.getMessage());
             assertEquals(21, Disks.value(a));

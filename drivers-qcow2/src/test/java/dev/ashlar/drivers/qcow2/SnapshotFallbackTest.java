@@ -11,6 +11,8 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.ChildRole;
 import dev.ashlar.core.OpenOptions;
+import dev.ashlar.core.bitmap.DirtyBitmap;
+import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.testkit.protocol.FaultProtocol.Damage;
@@ -191,14 +193,14 @@ class SnapshotFallbackTest {
             Disks.fill(top, 1);
             SnapshotInfo info = Disks.create(top.snapshots(), "s");
             Disks.fill(top, 2);
-            AtomicBoolean active = new AtomicBoolean(true);
-            top.snapshots().carrier().orElseThrow().setActiveBitmaps(active::get);
+            NodeBitmaps bitmaps = top.snapshots().carrier().orElseThrow().bitmaps();
+            DirtyBitmap bitmap = bitmaps.create(null);
             BlockException e =
                     assertThrows(BlockException.class, () -> top.snapshots().apply(info));
             assertEquals("Device has active dirty bitmaps", e.getMessage());
             assertTrue(top.root().isInserted());
             assertEquals(2, Disks.value(top));
-            active.set(false);
+            bitmaps.release(bitmap);
             top.snapshots().apply(info);
             assertEquals(1, Disks.value(top));
         }
