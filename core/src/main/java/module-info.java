@@ -15,7 +15,7 @@ module dev.ashlar.core {
             dev.ashlar.core.filter.BlkverifyDriver,
             dev.ashlar.core.filter.CopyOnReadDriver,
             dev.ashlar.core.filter.NullDriver,
-            dev.ashlar.core.filter.NullDriver.Asynchronous,
+            dev.ashlar.core.filter.NullAioDriver,
             dev.ashlar.core.filter.PreallocateDriver,
             dev.ashlar.core.filter.ThrottleDriver;
 }

@@ -1,5 +1,6 @@
 package dev.ashlar.cli;
 
+import dev.ashlar.cli.object.UserObjects;
 import dev.ashlar.cli.output.Escapes;
 import java.io.BufferedOutputStream;
 import java.io.InputStream;
@@ -8,7 +9,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The name a program was called by and the three streams it talks through. Standard output is buffered until {@link #flush}; a
+ * The name a program was called by, the three streams it talks through, and the objects its command line defined. Standard output is buffered until {@link #flush}; a
  * reader that went away is no error, what is left is dropped. Used by one thread.
  */
 public final class Console {
@@ -18,12 +19,14 @@ public final class Console {
     private final InputStream in;
     private final PrintStream out;
     private final PrintStream err;
+    private final UserObjects objects;
 
     public Console(String program, InputStream in, OutputStream out, OutputStream err) {
         this.program = program;
         this.in = in;
         this.out = new PrintStream(new BufferedOutputStream(out, BUFFER_BYTES), false, StandardCharsets.UTF_8);
         this.err = new PrintStream(new BufferedOutputStream(err, 1024), false, StandardCharsets.UTF_8);
+        this.objects = new UserObjects();
     }
 
     /** The same streams under another name. */
@@ -32,6 +35,7 @@ public final class Console {
         in = other.in;
         out = other.out;
         err = other.err;
+        objects = other.objects;
     }
 
     /** This console, with messages under another name. */
@@ -42,6 +46,11 @@ public final class Console {
     /** The name that stands in front of messages. */
     public String program() {
         return program;
+    }
+
+    /** What {@code --object} defined; lives as long as the program. */
+    public UserObjects objects() {
+        return objects;
     }
 
     public InputStream in() {

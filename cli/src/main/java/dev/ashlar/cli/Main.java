@@ -68,6 +68,8 @@ public final class Main {
                 e.printStackTrace(console.err());
             }
             status = 1;
+        } finally {
+            console.objects().close();
         }
         console.flush();
         return status;

@@ -19,8 +19,15 @@ import org.junit.jupiter.api.TestFactory;
 
 /** Ashlar beside the real programs: the same words on the command line, the same words back. */
 class SideBySideTest {
-    private static final List<String> FILES =
-            List.of("usage.txt", "create.txt", "snapshots.txt", "check.txt", "copies.txt", "io.txt", "bad-input.txt");
+    private static final List<String> FILES = List.of(
+            "usage.txt",
+            "create.txt",
+            "snapshots.txt",
+            "check.txt",
+            "copies.txt",
+            "io.txt",
+            "bad-input.txt",
+            "options.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

@@ -207,6 +207,9 @@ public final class BlockBackend implements AutoCloseable {
         if (node.layer().instance() instanceof ProtocolInstance protocol) {
             return protocol.allocatedBytes();
         }
+        if (node.driver().standsForFile()) {
+            return -1;
+        }
         long sum = 0;
         for (ChildEdge child : node.edges()) {
             if (!child.has(ChildRole.COW)) {

@@ -2,6 +2,7 @@ package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.SecretSource;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -30,6 +31,8 @@ public final class BlockGraph implements AutoCloseable {
     private final Set<BlockBackend> backends = new LinkedHashSet<>();
     private final Set<BlockNode> owned = new LinkedHashSet<>();
     private boolean closed;
+
+    private volatile SecretSource secrets = SecretSource.NONE;
 
     private BlockGraph(@Nullable List<BlockDriver> drivers) {
         this.registry = new DriverRegistry(drivers);
@@ -78,6 +81,11 @@ public final class BlockGraph implements AutoCloseable {
     /** The name of the format that {@link #open} would choose by probing. */
     public String probe(String fileName) throws BlockException {
         return NodeOpener.probeFormat(this, fileName);
+    }
+
+    /** Where drivers that are opened or create an image from now on get their secrets; without, there are none. */
+    public void useSecrets(SecretSource source) {
+        secrets = source;
     }
 
     /** All drivers. */
@@ -218,6 +226,10 @@ public final class BlockGraph implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
+    }
+
+    SecretSource secrets() {
+        return secrets;
     }
 
     DriverRegistry registry() {

@@ -40,6 +40,11 @@ public final class BlockNode {
     /** How to open the driver again; null for files and for views of snapshots. Set before the node is known to others. */
     private @Nullable DriverReopening reopening;
 
+    /** Set before the node is known to others. */
+    private @Nullable BlockNode implicitBacking;
+
+    private boolean backingSuppressed;
+
     private @Nullable LocksTaken locks;
 
     BlockNode(
@@ -73,6 +78,11 @@ public final class BlockNode {
     /** Name of the file at the primary end of this node, as the user or the parent image gave it. */
     public String fileName() {
         return fileName;
+    }
+
+    /** How the node can be named so that opening the name gives the same content. */
+    public NodeDescription description() {
+        return NodeDescription.of(this);
     }
 
     public boolean isReadOnly() {
@@ -278,6 +288,24 @@ public final class BlockNode {
     @Nullable
     BlockNode origin() {
         return origin;
+    }
+
+    /** Remembers the backing file that was opened because the image names it. */
+    void rememberImplicitBacking(BlockNode backing) {
+        implicitBacking = backing;
+    }
+
+    /** The image names a backing file that was left out on purpose. */
+    void rememberSuppressedBacking() {
+        backingSuppressed = true;
+    }
+
+    boolean isBackingImplicit(ChildEdge edge) {
+        return implicitBacking == edge.node();
+    }
+
+    boolean isBackingSuppressed() {
+        return backingSuppressed;
     }
 
     /** As {@link #children}, for package use. */

@@ -122,7 +122,13 @@ final class DriverReopening {
     private DriverInstance open(Mode wanted) throws BlockException {
         BlockDriver driver = node.driver();
         if (driver.kind() == DriverKind.PROTOCOL) {
-            return driver.open(new OpenContext(node.name(), wanted.options(), wanted.flags(), null, null));
+            return driver.open(new OpenContext(
+                    node.name(),
+                    wanted.options(),
+                    wanted.flags(),
+                    null,
+                    null,
+                    node.graph().secrets()));
         }
         ChildEdge primary = node.edges().get(0);
         if (!primary.node().isInserted()) {
@@ -140,8 +146,13 @@ final class DriverReopening {
                 return openAgain(childName);
             }
         };
-        return driver.open(
-                new OpenContext(node.name(), wanted.options(), wanted.flags(), accessTo(primary), references));
+        return driver.open(new OpenContext(
+                node.name(),
+                wanted.options(),
+                wanted.flags(),
+                accessTo(primary),
+                references,
+                node.graph().secrets()));
     }
 
     private ChildAccess openAgain(String childName) throws BlockException {

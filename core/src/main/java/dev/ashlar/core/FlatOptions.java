@@ -35,6 +35,9 @@ public final class FlatOptions {
         try {
             return new JsonReader(json).flatObject();
         } catch (JsonReader.Malformed e) {
+            if (e.getMessage() == null) {
+                throw new BlockException(Kind.INVALID, "Invalid JSON object given", e);
+            }
             throw new BlockException(
                     Kind.INVALID, "Could not parse the JSON options: JSON parse error, " + e.getMessage(), e);
         }

@@ -12,6 +12,7 @@ import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.ProtocolInstance;
+import dev.ashlar.core.spi.SecretSource;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
@@ -59,7 +60,7 @@ final class ImageCreation {
         if (!bare) {
             driver.validateCreate(Map.copyOf(ofFormat));
         }
-        protocol.create(new Request(Map.copyOf(ofProtocol), null));
+        protocol.create(new Request(Map.copyOf(ofProtocol), null, graph.secrets()));
         String nodeName = graph.reserveName(null);
         boolean done = false;
         try {
@@ -73,15 +74,15 @@ final class ImageCreation {
         }
     }
 
-    private static void fill(
+    private void fill(
             BlockDriver driver,
             BlockDriver protocol,
             String nodeName,
             @Nullable Map<String, String> formatOptions,
             String plainName)
             throws BlockException {
-        OpenContext context =
-                new OpenContext(nodeName, Map.of("filename", plainName), EnumSet.of(Flag.UNMAP), null, null);
+        OpenContext context = new OpenContext(
+                nodeName, Map.of("filename", plainName), EnumSet.of(Flag.UNMAP), null, null, graph.secrets());
         if (!(protocol.open(context) instanceof ProtocolInstance instance)) {
             throw new IllegalStateException("driver '" + protocol.name() + "' opened no protocol");
         }
@@ -94,7 +95,7 @@ final class ImageCreation {
                 FailStop failStop = new FailStop();
                 LayerMode mode = new LayerMode(false, false, true);
                 ProtocolLayer layer = new ProtocolLayer(nodeName, mode, new FailStop(), instance);
-                driver.create(new Request(formatOptions, new LayerAccess(layer, plainName, failStop)));
+                driver.create(new Request(formatOptions, new LayerAccess(layer, plainName, failStop), graph.secrets()));
                 failStop.check();
             }
             instance.flush();
@@ -126,7 +127,12 @@ final class ImageCreation {
 
     /** What the drivers are told. */
     private record Request(
-            Map<String, String> options, @Nullable ChildAccess child) implements CreateRequest {
+            Map<String, String> options, @Nullable ChildAccess child, SecretSource secrets) implements CreateRequest {
+        @Override
+        public byte[] secret(String id) throws BlockException {
+            return secrets.secret(id);
+        }
+
         @Override
         public ChildAccess file() {
             if (child == null) {

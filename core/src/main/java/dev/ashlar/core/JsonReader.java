@@ -3,6 +3,7 @@ package dev.ashlar.core;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads one JSON object (RFC 8259) into flattened options. Strict but for one extension that QEMU's reader has too: strings in single
@@ -14,11 +15,11 @@ final class JsonReader {
     /** Longest flattened name: outer names are repeated in front of each inner one. */
     private static final int MAX_NAME_LENGTH = 1024;
 
-    /** What is wrong, and where. */
+    /** What is wrong, and where; without a message: the text is well-formed, but no object. */
     static final class Malformed extends Exception {
         private static final long serialVersionUID = 1L;
 
-        Malformed(String message) {
+        Malformed(@Nullable String message) {
             super(message);
         }
     }
@@ -35,7 +36,8 @@ final class JsonReader {
     Map<String, String> flatObject() throws Malformed {
         skipBlanks();
         if (peek() != '{') {
-            throw wrong("an object is expected");
+            readValue("", 1);
+            throw new Malformed(null);
         }
         readObject("", 1);
         skipBlanks();
@@ -63,7 +65,7 @@ final class JsonReader {
         } else if (takeWord("null")) {
             put(key, "");
         } else {
-            throw wrong("a value is expected");
+            throw isLetter(c) ? new Malformed("invalid keyword '" + word() + "'") : wrong("a value is expected");
         }
     }
 
@@ -213,6 +215,18 @@ final class JsonReader {
         }
     }
 
+    private static boolean isLetter(char c) {
+        return c >= 'a' && c <= 'z';
+    }
+
+    private String word() {
+        int end = at;
+        while (end < text.length() && isLetter(text.charAt(end))) {
+            end++;
+        }
+        return text.substring(at, end);
+    }
+
     private void requireDepth(int depth) throws Malformed {
         if (depth > MAX_DEPTH) {
             throw wrong("nested more than " + MAX_DEPTH + " times");
@@ -251,6 +265,9 @@ final class JsonReader {
     }
 
     private Malformed wrong(String what) {
+        if (at >= text.length()) {
+            return new Malformed("premature EOI");
+        }
         return new Malformed(String.format(Locale.ROOT, "%s, at character %d", what, at));
     }
 }

@@ -86,8 +86,9 @@ final class NodeOpener {
     }
 
     private static NodeSpec topmost(@Nullable String fileName, OpenOptions options) {
+        boolean described = !options.driverOptions().isEmpty() && (fileName == null || fileName.isEmpty());
         return new NodeSpec(
-                fileName,
+                described ? null : fileName,
                 options.format(),
                 options.driverOptions(),
                 options.nodeName(),
@@ -99,7 +100,7 @@ final class NodeOpener {
     static String probeFormat(BlockGraph graph, String fileName) throws BlockException {
         OpenOptions reading = OpenOptions.readOnly();
         NodeOpener opener = new NodeOpener(graph, reading);
-        BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0), "file");
+        BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0));
         try {
             return opener.probe(file).driver().name();
         } finally {
@@ -109,39 +110,57 @@ final class NodeOpener {
 
     /** Opens a node of any kind; if the options do not name a driver, one is found by probing. */
     BlockNode open(NodeSpec given) throws BlockException {
-        NodeSpec spec = given.withCommonOptions();
+        NodeSpec spec = withCommonOptions(given);
         if (spec.driver() != null) {
-            return openDriver(graph.registry().require(spec.driver()), spec, true);
+            return openDriver(graph.registry().require(spec.driver()), spec);
         }
         return openProbed(spec);
     }
 
-    /** @param probing whether a filter's child is probed as the filter itself would have been */
-    private BlockNode openDriver(BlockDriver driver, NodeSpec spec, boolean probing) throws BlockException {
+    private NodeSpec withCommonOptions(NodeSpec given) throws BlockException {
+        NodeSpec spec = given.withCommonOptions();
+        return options.has(Flag.UNTRUSTED) ? spec.withReadOnly() : spec;
+    }
+
+    private BlockNode openDriver(BlockDriver driver, NodeSpec spec) throws BlockException {
         if (driver.kind() == DriverKind.PROTOCOL) {
-            String fileName = spec.fileName();
-            return openProtocol(
-                    driver, fileName == null && !driver.needsFileName() ? "" : spec.requireFileName("file"), spec);
+            return openProtocol(driver, fileNameFor(driver, spec), spec);
         }
         if (++nesting > MAX_NESTING) {
             throw new BlockException(Kind.INVALID, "More than " + MAX_NESTING + " block nodes above one another");
         }
         try {
             String childName = driver.childNames().get(0);
-            String given = spec.options().get(childName);
-            if (given != null && !given.isEmpty()) {
+            String given = spec.reference(childName);
+            if (given != null) {
                 return openOver(driver, graph.lookUp(given), spec, false);
             }
+            if (spec.saysNothingOf(childName)) {
+                throw new BlockException(Kind.INVALID, "A block device must be specified for \"" + childName + "\"");
+            }
             NodeSpec child = spec.primary(childName);
-            boolean probed = probing && driver.kind() == DriverKind.FILTER;
-            return openOver(driver, probed ? open(child) : openFile(child, childName), spec, false);
+            // A filter does not probe either: what it stands on is a bare file unless options say more.
+            return openOver(driver, openFile(child), spec, false);
         } finally {
             nesting--;
         }
     }
 
+    /** The name that a protocol is to open: empty where it needs none. */
+    private static String fileNameFor(BlockDriver driver, NodeSpec spec) throws BlockException {
+        String fileName = spec.protocolFileName();
+        if (driver.needsFileName() && (fileName == null || fileName.isEmpty())) {
+            throw new BlockException(Kind.INVALID, "The '" + driver.name() + "' block driver requires a file name");
+        }
+        return fileName == null ? "" : fileName;
+    }
+
     private BlockNode openProbed(NodeSpec spec) throws BlockException {
-        BlockNode file = openFile(spec.primary("file"), "file");
+        String given = spec.reference("file");
+        if (given == null && spec.saysNothingOf("file")) {
+            throw new BlockException(Kind.INVALID, "Must specify either driver or file");
+        }
+        BlockNode file = given == null ? openFile(spec.primary("file")) : graph.lookUp(given);
         DriverRegistry.Probed probed = null;
         try {
             probed = probe(file);
@@ -161,18 +180,21 @@ final class NodeOpener {
     }
 
     /** Opens a file: a bare one, unless its options name a driver or its name stands for more than a file. */
-    private BlockNode openFile(NodeSpec given, String edgeName) throws BlockException {
-        NodeSpec spec = given.withCommonOptions();
+    private BlockNode openFile(NodeSpec given) throws BlockException {
+        NodeSpec spec = withCommonOptions(given);
         if (spec.driver() != null) {
-            return openDriver(graph.registry().require(spec.driver()), spec, false);
+            return openDriver(graph.registry().require(spec.driver()), spec);
         }
-        String fileName = spec.requireFileName(edgeName);
+        String fileName = spec.protocolFileName();
+        if (fileName == null) {
+            throw new BlockException(Kind.INVALID, "Must specify either driver or file");
+        }
         String prefix = FileNames.protocolOf(fileName);
         BlockDriver named = prefix == null ? null : graph.registry().find(prefix);
         Map<String, String> parsed =
                 named == null ? null : named.parseFileName(fileName).orElse(null);
         if (named != null && parsed != null) {
-            return openDriver(named, spec.parsed(named.name(), parsed), false);
+            return openDriver(named, spec.parsed(named.name(), parsed));
         }
         DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(fileName);
         return openProtocol(choice.driver(), choice.fileName(), spec);
@@ -182,9 +204,9 @@ final class NodeOpener {
         String name = graph.reserveName(spec.nodeName());
         DriverInstance instance = null;
         try {
-            Map<String, String> own = new HashMap<>(spec.ownOptions(driver));
+            Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
             own.put("filename", fileName);
-            OpenContext context = new OpenContext(name, own, flags(spec), null, null);
+            OpenContext context = new OpenContext(name, own, flags(spec), null, null, graph.secrets());
             instance = driver.open(context);
             if (!(instance instanceof ProtocolInstance protocol)) {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
@@ -211,7 +233,7 @@ final class NodeOpener {
         DriverInstance instance = null;
         String name = null;
         boolean done = false;
-        Map<String, String> own = spec.ownOptions(driver);
+        Map<String, String> own = spec.ownOptions(driver, options.wantsBacking());
         try {
             ChildEdge fileEdge = attach(driver.childNames().get(0), driver.fileRoles(own), file, spec, edges);
             name = graph.reserveName(spec.nodeName());
@@ -234,7 +256,7 @@ final class NodeOpener {
                             .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
             };
-            instance = driver.open(new OpenContext(name, own, flags(spec), access, references));
+            instance = driver.open(new OpenContext(name, own, flags(spec), access, references, graph.secrets()));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
             layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
@@ -242,6 +264,7 @@ final class NodeOpener {
             }
             BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
             node.rememberReopening(new DriverReopening(node, own, flags(spec)));
+            rememberBacking(node, spec);
             graph.add(node);
             done = true;
             return node;
@@ -252,6 +275,17 @@ final class NodeOpener {
             if (name != null) {
                 graph.releaseName(name);
             }
+        }
+    }
+
+    /** Whether the node has the backing file that its image names, for {@link NodeDescription}. */
+    private void rememberBacking(BlockNode node, NodeSpec spec) {
+        boolean given = spec.options().containsKey("backing")
+                || !spec.options("backing").isEmpty();
+        if (node.backing().isPresent() && !given) {
+            node.rememberImplicitBacking(node.backing().get());
+        } else if (node.backing().isEmpty() && node.backingReference().isPresent() && !options.has(Flag.NO_IO)) {
+            node.rememberSuppressedBacking();
         }
     }
 
@@ -272,14 +306,11 @@ final class NodeOpener {
         }
         Layer backing = null;
         ImageReference reference = format.backing().orElse(null);
+        boolean described = !spec.options("backing").isEmpty();
         String given = spec.options().get("backing");
-        if (given != null && !given.isEmpty()) {
-            BlockNode node = graph.lookUp(given);
-            attach("backing", Set.of(ChildRole.COW), node, spec, edges);
-            return new FormatLayer(name, layerMode(spec), failStop, format, node.layer());
-        }
         // An empty name (null in JSON) says: without the backing file.
-        if (reference != null && given == null && options.wantsBacking()) {
+        boolean none = given != null && given.isEmpty();
+        if (options.wantsBacking() && !none && (reference != null || given != null || described)) {
             BlockNode node = openBacking(file.fileName(), reference, spec);
             attach("backing", Set.of(ChildRole.COW), node, spec, edges);
             backing = node.layer();
@@ -287,7 +318,30 @@ final class NodeOpener {
         return new FormatLayer(name, layerMode(spec), failStop, format, backing);
     }
 
-    private BlockNode openBacking(String imageFileName, ImageReference named, NodeSpec spec) throws BlockException {
+    /** @param named what the image names; null where it names none, and options describe the backing file alone */
+    private BlockNode openBacking(String imageFileName, @Nullable ImageReference named, NodeSpec spec)
+            throws BlockException {
+        try {
+            String given = spec.options().get("backing");
+            if (given != null) {
+                spec.withoutFileName().reference("backing");
+                return graph.lookUp(given);
+            }
+            return open(backingSpec(imageFileName, named, spec));
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not open backing file: " + e.getMessage(), e.reason(), e);
+        }
+    }
+
+    /** Options go before what the image says. */
+    private NodeSpec backingSpec(String imageFileName, @Nullable ImageReference named, NodeSpec spec)
+            throws BlockException {
+        Map<String, String> below = spec.options("backing");
+        String format = below.get("driver");
+        if (named == null || below.containsKey("file.filename") || below.containsKey("file")) {
+            format = format == null && named != null ? named.format() : format;
+            return new NodeSpec(null, format, below, null, true, true, spec.chainDepth() + 1);
+        }
         ImageReference reference = permit(imageFileName, "backing file", named);
         if (spec.chainDepth() + 1 >= MAX_CHAIN) {
             throw new BlockException(
@@ -305,13 +359,8 @@ final class NodeOpener {
                     Kind.CORRUPT,
                     "Backing file '" + FileNames.escape(fileName) + "' is already part of the backing chain");
         }
-        NodeSpec below = new NodeSpec(
-                fileName, reference.format(), spec.options("backing"), null, true, true, spec.chainDepth() + 1);
-        try {
-            return open(below);
-        } catch (BlockException e) {
-            throw new BlockException(e.kind(), "Could not open backing file: " + e.getMessage(), e.reason(), e);
-        }
+        return new NodeSpec(
+                fileName, format == null ? reference.format() : format, below, null, true, true, spec.chainDepth() + 1);
     }
 
     private BlockNode openReference(String imageFileName, String childName, ImageReference named, NodeSpec spec)
@@ -321,7 +370,7 @@ final class NodeOpener {
         NodeSpec child = new NodeSpec(
                 fileName, reference.format(), spec.options(childName), null, spec.readOnly(), true, spec.chainDepth());
         // Never probed: a guest writes these files from their first byte on.
-        return reference.format() == null ? openFile(child, childName) : open(child);
+        return reference.format() == null ? openFile(child) : open(child);
     }
 
     /** Asks the gate; whatever it says, an image that is not trusted names plain paths only. */
@@ -341,8 +390,8 @@ final class NodeOpener {
         if (!parent.childNames().contains(childName)) {
             throw new IllegalArgumentException(parent.name() + " has no child '" + childName + "'");
         }
-        String given = spec.options().get(childName);
-        if (given != null && !given.isEmpty()) {
+        String given = spec.withoutFileName().reference(childName);
+        if (given != null) {
             return graph.lookUp(given);
         }
         Map<String, String> described = spec.options(childName);
@@ -350,7 +399,7 @@ final class NodeOpener {
             throw new BlockException(Kind.INVALID, "A block device must be specified for \"" + childName + "\"");
         }
         NodeSpec child = new NodeSpec(null, null, described, null, spec.readOnly(), true, spec.chainDepth());
-        return parent.kind() == DriverKind.FORMAT ? openFile(child, childName) : open(child);
+        return parent.kind() == DriverKind.FORMAT ? openFile(child) : open(child);
     }
 
     private ChildEdge attach(String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
@@ -408,7 +457,7 @@ final class NodeOpener {
         }
     }
 
-    private EnumSet<Flag> flags(NodeSpec spec) {
+    private EnumSet<Flag> flags(NodeSpec spec) throws BlockException {
         EnumSet<Flag> flags = EnumSet.copyOf(options.flags());
         set(flags, Flag.READ_ONLY, spec.readOnly());
         set(flags, Flag.UNMAP, spec.unmap());
@@ -426,12 +475,12 @@ final class NodeOpener {
         }
     }
 
-    private LayerMode layerMode(NodeSpec spec) {
+    private LayerMode layerMode(NodeSpec spec) throws BlockException {
         EnumSet<Flag> flags = flags(spec);
-        return new LayerMode(spec.readOnly(), flags.contains(Flag.NO_FLUSH), spec.unmap());
+        return new LayerMode(spec.readOnly(), flags.contains(Flag.NO_FLUSH), spec.unmap(), spec.zeroDetection());
     }
 
-    private PermissionRules.Mode mode(NodeSpec spec) {
+    private PermissionRules.Mode mode(NodeSpec spec) throws BlockException {
         EnumSet<Flag> flags = flags(spec);
         return new PermissionRules.Mode(!spec.readOnly(), flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
     }

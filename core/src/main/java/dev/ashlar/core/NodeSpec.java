@@ -1,8 +1,8 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.request.ZeroDetection;
 import dev.ashlar.core.spi.BlockDriver;
-import dev.ashlar.core.spi.DriverKind;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +25,15 @@ record NodeSpec(
         int chainDepth) {
 
     private static final String[] COMMON = {
-        "driver", "node-name", "read-only", "discard", "cache.direct", "cache.no-flush", "force-share"
+        "driver",
+        "node-name",
+        "read-only",
+        "auto-read-only",
+        "discard",
+        "detect-zeroes",
+        "cache.direct",
+        "cache.no-flush",
+        "force-share"
     };
 
     /** This spec with what the options say about driver, name and mode taken over. */
@@ -37,20 +45,76 @@ record NodeSpec(
         if (options.isEmpty()) {
             return this;
         }
-        String named = options.get("driver");
-        if (named != null && driver != null && !named.equals(driver)) {
-            throw new BlockException(
-                    Kind.INVALID, "Driver specified twice: '" + driver + "' and '" + FileNames.escape(named) + "'");
-        }
-        String discard = options.get("discard");
         return new NodeSpec(
-                name,
-                named == null ? driver : named,
+                fileName,
+                driver == null ? options.get("driver") : driver,
                 options,
                 options.getOrDefault("node-name", nodeName),
-                flag("read-only", readOnly) || readOnly,
-                discard == null ? unmap : discard.equals("unmap") || discard.equals("on"),
+                flag("read-only", readOnly),
+                discards(),
                 chainDepth);
+    }
+
+    /** Whether discards of users are carried out. */
+    private boolean discards() throws BlockException {
+        String mode = options.get("discard");
+        return mode == null
+                ? unmap
+                : switch (mode) {
+                    case "on", "unmap" -> true;
+                    case "off", "ignore" -> false;
+                    default -> throw new BlockException(Kind.INVALID, "Invalid discard option");
+                };
+    }
+
+    /** What becomes of writes that contain nothing but zeros. */
+    ZeroDetection zeroDetection() throws BlockException {
+        String mode = options.get("detect-zeroes");
+        if (mode == null) {
+            return ZeroDetection.OFF;
+        }
+        ZeroDetection detection = switch (mode) {
+            case "off" -> ZeroDetection.OFF;
+            case "on" -> ZeroDetection.ON;
+            case "unmap" -> ZeroDetection.UNMAP;
+            default -> throw new BlockException(Kind.INVALID, "invalid parameter value: " + FileNames.escape(mode));
+        };
+        if (detection == ZeroDetection.UNMAP && !unmap) {
+            throw new BlockException(
+                    Kind.INVALID,
+                    "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
+        }
+        return detection;
+    }
+
+    /** The file name as a protocol gets it, or null; a name beside an option for it is one too many. */
+    @Nullable
+    String protocolFileName() throws BlockException {
+        String given = options.get("filename");
+        if (given != null && fileName != null) {
+            throw new BlockException(Kind.INVALID, "Can't specify 'file' and 'filename' options at the same time");
+        }
+        return given == null ? fileName : given;
+    }
+
+    /** The node that an option names as a child instead of describing it, or null. */
+    @Nullable
+    String reference(String childName) throws BlockException {
+        String node = options.get(childName);
+        if (node == null) {
+            return null;
+        }
+        if (fileName != null || !options(childName).isEmpty()) {
+            throw new BlockException(
+                    Kind.INVALID,
+                    "Cannot reference an existing block device with additional options or a new filename");
+        }
+        return node;
+    }
+
+    /** Whether neither a name nor options tell of a child. */
+    boolean saysNothingOf(String childName) {
+        return fileName == null && options(childName).isEmpty();
     }
 
     /** This spec with a {@code json:} file name replaced by what it says; options given beside it win. */
@@ -65,26 +129,24 @@ record NodeSpec(
         return new NodeSpec(null, driver, all, nodeName, readOnly, unmap, chainDepth);
     }
 
-    /** @param edgeName the edge whose lower end is to be opened */
-    String requireFileName(String edgeName) throws BlockException {
-        if (fileName == null || fileName.isEmpty()) {
-            if (options.isEmpty()) {
-                throw new BlockException(
-                        Kind.INVALID, "A block device must be specified for \"" + FileNames.escape(edgeName) + "\"");
-            }
-            throw new BlockException(Kind.INVALID, "The driver requires a file name");
-        }
-        return fileName;
-    }
-
     /** A common option that is on or off. */
-    boolean flag(String name, boolean otherwise) {
+    boolean flag(String name, boolean otherwise) throws BlockException {
         String text = options.get(name);
-        return text == null ? otherwise : text.equals("on") || text.equals("true") || text.equals("yes");
+        return text == null
+                ? otherwise
+                : switch (text) {
+                    case "on", "yes", "true", "y" -> true;
+                    case "off", "no", "false", "n" -> false;
+                    default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
+                };
     }
 
-    /** What is left for the driver. */
-    Map<String, String> ownOptions(BlockDriver named) {
+    /**
+     * What is left for the driver.
+     *
+     * @param backing whether a backing file is opened; else options about one are nobody's
+     */
+    Map<String, String> ownOptions(BlockDriver named, boolean backing) {
         if (options.isEmpty()) {
             return Map.of();
         }
@@ -92,13 +154,14 @@ record NodeSpec(
         for (String common : COMMON) {
             own.remove(common);
         }
-        own.remove("filename");
         for (String child : named.childNames()) {
-            String prefix = child + ".";
-            own.keySet().removeIf(key -> key.startsWith(prefix));
-        }
-        if (named.kind() == DriverKind.FORMAT) {
-            own.remove("backing");
+            if (backing || !child.equals("backing")) {
+                String prefix = child + ".";
+                own.keySet().removeIf(key -> key.startsWith(prefix));
+                own.remove(child);
+            } else if (own.getOrDefault(child, "x").isEmpty()) {
+                own.remove(child);
+            }
         }
         return own;
     }
@@ -108,7 +171,16 @@ record NodeSpec(
         Map<String, String> all = new HashMap<>(fromName);
         all.putAll(options);
         all.remove("filename");
+        all.remove("driver");
         return new NodeSpec(null, driverName, all, nodeName, readOnly, unmap, chainDepth);
+    }
+
+    NodeSpec withReadOnly() {
+        return new NodeSpec(fileName, driver, options, nodeName, true, unmap, chainDepth);
+    }
+
+    NodeSpec withoutFileName() {
+        return new NodeSpec(null, driver, options, nodeName, readOnly, unmap, chainDepth);
     }
 
     /** The options of a child, without its name in front. */
@@ -129,7 +201,7 @@ record NodeSpec(
     /** The spec of the primary child: same mode, discards always reach it. */
     NodeSpec primary(String childName) {
         Map<String, String> ofFile = options(childName);
-        for (String inherited : new String[] {"cache.direct", "cache.no-flush", "force-share"}) {
+        for (String inherited : new String[] {"cache.direct", "cache.no-flush", "force-share", "auto-read-only"}) {
             String value = options.get(inherited);
             if (value != null) {
                 ofFile = ofFile.isEmpty() ? new HashMap<>() : ofFile;

@@ -3,6 +3,7 @@ package dev.ashlar.core;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.OpenRequest;
+import dev.ashlar.core.spi.SecretSource;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Map;
@@ -15,7 +16,8 @@ record OpenContext(
         Map<String, String> options,
         EnumSet<Flag> flagSet,
         @Nullable ChildAccess child,
-        @Nullable References references)
+        @Nullable References references,
+        SecretSource secrets)
         implements OpenRequest {
 
     /** Opens further children: files named inside the image, and what the options describe. */
@@ -23,6 +25,11 @@ record OpenContext(
         ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference) throws BlockException;
 
         ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException;
+    }
+
+    @Override
+    public byte[] secret(String id) throws BlockException {
+        return secrets.secret(id);
     }
 
     @Override

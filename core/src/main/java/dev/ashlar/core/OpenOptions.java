@@ -118,6 +118,11 @@ public final class OpenOptions {
         return flags.contains(Flag.READ_ONLY) || flags.contains(Flag.UNTRUSTED);
     }
 
+    /** Whether no locks are taken against other processes. */
+    public boolean isForceShare() {
+        return flags.contains(Flag.FORCE_SHARE);
+    }
+
     /** The name given with {@link #format}, or null. */
     public @Nullable String format() {
         return format;

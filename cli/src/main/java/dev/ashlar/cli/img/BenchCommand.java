@@ -52,9 +52,8 @@ final class BenchCommand {
         if (flushInterval != 0 && flushInterval < depth) {
             throw fail("Flush interval can't be smaller than depth");
         }
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image =
-                        Images.open(console, graph, fileName, Images.options(write, format, cache, forceShare))) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = options.open(graph, fileName, Images.options(write, format, cache, forceShare))) {
             measure(image);
         }
         return 0;

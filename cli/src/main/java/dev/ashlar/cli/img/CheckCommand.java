@@ -64,8 +64,8 @@ final class CheckCommand {
         CacheMode cache = options.cacheMode(cacheName, "Invalid source cache option: ", FAILED);
         OpenOptions open =
                 Images.options(repair != Repair.NONE, format, cache, forceShare).checking(true);
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(console, graph, fileName, open)) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = options.open(graph, fileName, open)) {
             return check(image, fileName);
         }
     }

@@ -76,9 +76,9 @@ final class CompareCommand {
         }
         CacheMode cache = options.cacheMode(cacheName, "Invalid source cache option: ", NOT_OPENED);
         ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 2);
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image1 = open(graph, options.operand(0), format1, cache);
-                BlockBackend image2 = open(graph, options.operand(1), format2, cache)) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image1 = open(options, graph, options.operand(0), format1, cache);
+                BlockBackend image2 = open(options, graph, options.operand(1), format2, cache)) {
             line.at(0);
             compare(new Side(image1, options.operand(0)), new Side(image2, options.operand(1)), line);
             print("Images are identical.\n");
@@ -90,10 +90,11 @@ final class CompareCommand {
         }
     }
 
-    private BlockBackend open(BlockGraph graph, String fileName, @Nullable String format, CacheMode cache)
+    private BlockBackend open(
+            ImgOptions options, BlockGraph graph, String fileName, @Nullable String format, CacheMode cache)
             throws Verdict {
         try {
-            return Images.open(console, graph, fileName, Images.options(false, format, cache, forceShare));
+            return options.open(graph, fileName, Images.options(false, format, cache, forceShare));
         } catch (BlockException e) {
             console.error(String.valueOf(e.getMessage()));
             throw new Verdict(NOT_OPENED);

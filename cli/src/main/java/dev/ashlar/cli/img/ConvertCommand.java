@@ -12,6 +12,7 @@ import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockNode;
+import dev.ashlar.core.OpenOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,6 +28,7 @@ final class ConvertCommand {
 
     private final Console console;
     private @Nullable String sourceFormat;
+    private @Nullable String givenTargetFormat;
     private String targetFormat = "raw";
     private @Nullable String targetCache;
     private String sourceCache = "writeback";
@@ -64,6 +66,12 @@ final class ConvertCommand {
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             take(options, option);
         }
+        if (givenTargetFormat != null) {
+            targetFormat = givenTargetFormat;
+        }
+        if (options.isTargetImageOpts() && !skipCreate) {
+            throw fail("--target-image-opts requires use of -n flag");
+        }
         if (skipCreate && optionText != null) {
             throw fail("-o has no effect when skipping image creation");
         }
@@ -72,7 +80,7 @@ final class ConvertCommand {
         }
         int sources = options.operandCount() - 1;
         OptionList list = OptionList.of(optionText == null ? "" : optionText);
-        try (BlockGraph graph = BlockGraph.create()) {
+        try (BlockGraph graph = console.objects().newGraph()) {
             if (list.isHelpWanted()) {
                 String target = sources >= 1 ? options.operand(sources) : null;
                 return CreateOptions.printHelp(console, graph, target, targetFormat);
@@ -88,7 +96,7 @@ final class ConvertCommand {
     private void take(ImgOptions options, int option) {
         switch (option) {
             case 'f' -> sourceFormat = options.argument();
-            case 'O' -> targetFormat = options.argument();
+            case 'O' -> givenTargetFormat = options.argument();
             case 'B' -> backingFile = options.argument();
             case 'F' -> backingFormat = options.argument();
             case 'o' ->
@@ -140,8 +148,8 @@ final class ConvertCommand {
         try {
             List<BlockBackend> sources = new ArrayList<>();
             for (int i = 0; i < sourceCount; i++) {
-                BlockBackend source = Images.open(
-                        console, graph, options.operand(i), Images.options(false, sourceFormat, cache, forceShare));
+                BlockBackend source =
+                        options.open(graph, options.operand(i), Images.options(false, sourceFormat, cache, forceShare));
                 opened.add(source);
                 sources.add(source);
             }
@@ -224,11 +232,12 @@ final class ConvertCommand {
         // qemu-img's default is "unsafe"; here the target is flushed once, at the end, before success is reported.
         CacheMode cache =
                 targetCache == null ? CacheMode.WRITEBACK : options.cacheMode(targetCache, "Invalid cache option: ", 1);
-        return Images.open(
-                console,
-                graph,
-                targetName,
-                Images.options(true, targetFormat, cache, false).unmap(sparseBytes != 0));
+        OpenOptions how = Images.options(
+                        true, options.isTargetImageOpts() ? givenTargetFormat : targetFormat, cache, false)
+                .unmap(sparseBytes != 0);
+        return options.isTargetImageOpts()
+                ? Images.openDescribed(console, graph, targetName, how)
+                : Images.open(console, graph, targetName, how);
     }
 
     private void copy(

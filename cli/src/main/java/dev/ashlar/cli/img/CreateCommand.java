@@ -45,7 +45,7 @@ final class CreateCommand {
             }
         }
         OptionList list = OptionList.of(optionText);
-        try (BlockGraph graph = BlockGraph.create()) {
+        try (BlockGraph graph = console.objects().newGraph()) {
             if (list.isHelpWanted()) {
                 String target = options.operandCount() == 0 ? null : options.operand(0);
                 return CreateOptions.printHelp(console, graph, target, format);

@@ -33,19 +33,24 @@ record ImageFacts(
         @Nullable String backingPath,
         List<SnapshotInfo> snapshots) {
     private static final long NANOS_PER_SECOND = 1_000_000_000L;
+    private static final long SECTOR = 512;
 
-    static ImageFacts of(BlockBackend image, String givenName) throws BlockException {
-        String fileName = Images.shown(givenName);
+    static ImageFacts of(BlockBackend image) throws BlockException {
+        String fileName = NodeNames.shown(image.root());
         ImageReference backing = image.root().backingReference().orElse(null);
         return new ImageFacts(
                 fileName,
                 image.formatName(),
-                image.lengthBytes(),
+                wholeSectors(image.lengthBytes()),
                 image.allocatedBytes(),
                 image.formatInfo().orElse(null),
                 backing,
-                backing == null ? null : Images.resolve(fileName, backing.fileName()),
+                backing == null ? null : Images.resolve(image.fileName(), backing.fileName()),
                 snapshotsOf(image));
+    }
+
+    private static long wholeSectors(long bytes) {
+        return (bytes + SECTOR - 1) & -SECTOR;
     }
 
     private static List<SnapshotInfo> snapshotsOf(BlockBackend image) throws BlockException {

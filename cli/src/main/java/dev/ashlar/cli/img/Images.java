@@ -1,7 +1,9 @@
 package dev.ashlar.cli.img;
 
 import dev.ashlar.cli.Console;
+import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.CacheMode;
+import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
@@ -27,11 +29,36 @@ final class Images {
         try {
             BlockBackend image = graph.open(fileName, options);
             if (image.isFormatGuessed() && !image.isReadOnly()) {
-                console.warnOfGuessedFormat(fileName);
+                console.warnOfGuessedFormat(NodeNames.shownFile(image.root()));
             }
             return image;
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not open '" + fileName + "': " + e.getMessage(), e);
+        }
+    }
+
+    /** Opens what an operand of {@code --image-opts} describes; a failure cites it. */
+    static BlockBackend openDescribed(Console console, BlockGraph graph, String text, OpenOptions how)
+            throws BlockException {
+        if (how.format() != null) {
+            console.error("--image-opts and --format are mutually exclusive");
+            throw new ProgramExit(1);
+        }
+        OptionList list = OptionList.noisily(console, text, "file");
+        if ("".equals(list.value("backing"))) {
+            console.warn("Use of \"backing\": \"\" is deprecated; use \"backing\": null instead");
+        }
+        if (how.isForceShare()) {
+            String given = list.value("force-share");
+            if (given != null && !given.equals("on")) {
+                console.error("--force-share/-U conflicts with image options");
+                throw new ProgramExit(1);
+            }
+        }
+        try {
+            return graph.open(how.driverOptions(list.toMap()));
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not open '" + text + "': " + e.getMessage(), e.reason(), e);
         }
     }
 
@@ -41,15 +68,6 @@ final class Images {
             return name;
         }
         return imageFileName.substring(0, imageFileName.lastIndexOf('/') + 1) + name;
-    }
-
-    /** How QEMU shows a file name: without {@code file:}, and so that no colon in it is taken for the end of a protocol. */
-    static String shown(String fileName) {
-        if (!fileName.startsWith("file:")) {
-            return fileName;
-        }
-        String path = fileName.substring("file:".length());
-        return hasProtocol(path) ? "./" + path : path;
     }
 
     private static boolean hasProtocol(String name) {

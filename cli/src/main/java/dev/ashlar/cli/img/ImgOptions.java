@@ -7,7 +7,10 @@ import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.NumberText;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.cli.option.SizeText;
+import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockGraph;
+import dev.ashlar.core.OpenOptions;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +35,8 @@ final class ImgOptions {
 
     private final Console console;
     private final OptionScanner scanner;
+    private boolean imageOpts;
+    private boolean targetImageOpts;
 
     ImgOptions(Console console, String[] words, String letters, LongOption... longOptions) {
         this.console = console;
@@ -48,11 +53,37 @@ final class ImgOptions {
                 ImgHelp.print(console);
                 throw new ProgramExit(0);
             }
-            case OBJECT -> throw console.unsupported("'--object'");
-            case IMAGE_OPTS -> throw console.unsupported("'--image-opts'");
-            case TARGET_IMAGE_OPTS -> throw console.unsupported("'--target-image-opts'");
+            case OBJECT -> {
+                console.objects().define(console, scanner.argument());
+                yield next();
+            }
+            case IMAGE_OPTS -> {
+                imageOpts = true;
+                yield next();
+            }
+            case TARGET_IMAGE_OPTS -> {
+                targetImageOpts = true;
+                yield next();
+            }
             default -> option;
         };
+    }
+
+    /** Whether operands describe images by options ({@code --image-opts}) and are no file names. */
+    boolean isImageOpts() {
+        return imageOpts;
+    }
+
+    /** The same for the target of a conversion. */
+    boolean isTargetImageOpts() {
+        return targetImageOpts;
+    }
+
+    /** Opens an image that stands among the operands: by its name, or as its options say. */
+    BlockBackend open(BlockGraph graph, String operand, OpenOptions how) throws BlockException {
+        return imageOpts
+                ? Images.openDescribed(console, graph, operand, how)
+                : Images.open(console, graph, operand, how);
     }
 
     String argument() {

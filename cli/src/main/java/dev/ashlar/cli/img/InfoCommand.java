@@ -8,6 +8,7 @@ import dev.ashlar.cli.output.JsonObject;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
+import dev.ashlar.core.OpenOptions;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +47,7 @@ final class InfoCommand {
         }
         String fileName = options.soleFileName();
         boolean json = options.isJson(output);
-        List<ImageFacts> images = collect(fileName);
+        List<ImageFacts> images = collect(options, fileName);
         if (images.isEmpty()) {
             return 1;
         }
@@ -64,7 +65,7 @@ final class InfoCommand {
     }
 
     /** The facts of the image, or of all of the chain; empty after an error that was reported. */
-    private List<ImageFacts> collect(String fileName) throws BlockException {
+    private List<ImageFacts> collect(ImgOptions options, String fileName) throws BlockException {
         List<ImageFacts> images = new ArrayList<>();
         List<String> seen = new ArrayList<>();
         String next = fileName;
@@ -75,7 +76,7 @@ final class InfoCommand {
                 return List.of();
             }
             seen.add(next);
-            ImageFacts facts = look(next, nextFormat);
+            ImageFacts facts = look(images.isEmpty() ? options : null, next, nextFormat);
             images.add(facts);
             next = chain ? facts.backingPath() : null;
             nextFormat = facts.backingFormat();
@@ -83,17 +84,24 @@ final class InfoCommand {
         return images;
     }
 
-    private ImageFacts look(String fileName, @Nullable String imageFormat) throws BlockException {
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(
-                        console,
+    private ImageFacts look(@Nullable ImgOptions options, String fileName, @Nullable String imageFormat)
+            throws BlockException {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = open(
+                        options,
                         graph,
                         fileName,
                         Images.options(false, imageFormat, CacheMode.WRITEBACK, forceShare)
                                 .backing(false)
                                 .noIo(true))) {
-            return ImageFacts.of(image, fileName);
+            return ImageFacts.of(image);
         }
+    }
+
+    /** @param options of the image at the top of the chain, which may be described by options; null for those below */
+    private BlockBackend open(@Nullable ImgOptions options, BlockGraph graph, String fileName, OpenOptions how)
+            throws BlockException {
+        return options == null ? Images.open(console, graph, fileName, how) : options.open(graph, fileName, how);
     }
 
     private void printJson(List<ImageFacts> images) {

@@ -50,9 +50,9 @@ final class MapCommand {
         }
         String fileName = options.soleFileName();
         boolean json = options.isJson(output);
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(
-                        console, graph, fileName, Images.options(false, format, CacheMode.WRITEBACK, forceShare))) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image =
+                        options.open(graph, fileName, Images.options(false, format, CacheMode.WRITEBACK, forceShare))) {
             return print(image, json);
         }
     }

@@ -55,9 +55,9 @@ final class ResizeCommand {
         boolean relative = sign == '+' || sign == '-';
         OptionValues values = new OptionValues(console);
         long amount = values.size("size", relative ? size.substring(1) : size);
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(
-                        console, graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false))) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = options.open(
+                        graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false))) {
             long current = image.lengthBytes();
             long wanted = !relative ? amount : sign == '+' ? current + amount : current - amount;
             return resize(image, current, wanted);

@@ -48,12 +48,9 @@ final class SnapshotCommand {
             }
         }
         String fileName = options.soleFileName();
-        try (BlockGraph graph = BlockGraph.create();
-                BlockBackend image = Images.open(
-                        console,
-                        graph,
-                        fileName,
-                        Images.options(action != 'l', null, CacheMode.WRITEBACK, forceShare))) {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = options.open(
+                        graph, fileName, Images.options(action != 'l', null, CacheMode.WRITEBACK, forceShare))) {
             return act(image);
         }
     }

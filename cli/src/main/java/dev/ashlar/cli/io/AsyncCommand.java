@@ -152,6 +152,9 @@ final class AsyncCommand {
 
         @Override
         public void report(Console to, @Nullable BlockException failure, long nanos) {
+            if (failure == null && !flushed) {
+                image.changed();
+            }
             if (failure != null) {
                 to.out().print("aio_write failed: " + failure.reason() + "\n");
             } else if (!quiet) {

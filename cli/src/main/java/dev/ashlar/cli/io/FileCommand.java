@@ -25,45 +25,34 @@ final class FileCommand {
         numbers = new Numbers(console);
     }
 
-    boolean open(String[] words) throws BlockException {
+    /** @param imageOpts the operand is no name but options ({@code --image-opts} of the program) */
+    boolean open(String[] words, boolean imageOpts) throws BlockException {
         Arguments arguments = new Arguments(console, entry, words, "snCro:ki:t:d:U");
         OpenSettings settings = new OpenSettings();
         for (int option = arguments.next(); option != OptionScanner.END; option = arguments.next()) {
-            if (option == 'o') {
-                settings.driverOptions(OptionList.of(arguments.argument()));
-            } else {
+            if (option != 'o') {
                 settings.take(console, option, arguments.scanner());
+            } else if (imageOpts) {
+                throw numbers.fail("--image-opts and 'open -o' are mutually exclusive");
+            } else {
+                settings.driverOptions(OptionList.noisily(console, arguments.argument(), null));
             }
         }
         if (arguments.count() > 1) {
             throw arguments.usage();
         }
         if (arguments.count() == 0) {
-            throw console.unsupported("opening without a path");
+            return image.open(null, settings);
+        }
+        if (imageOpts) {
+            settings.driverOptions(OptionList.noisily(console, arguments.operand(0), null));
+            return image.open(null, settings);
         }
         return image.open(arguments.operand(0), settings);
     }
 
     boolean reopen(String[] words) throws BlockException {
-        Arguments arguments = new Arguments(console, entry, words, "c:o:rw");
-        int mode = 0;
-        for (int option = arguments.next(); option != OptionScanner.END; option = arguments.next()) {
-            switch (option) {
-                case 'r', 'w' -> {
-                    if (mode != 0) {
-                        console.error("Only one -r/-w option may be given");
-                        return false;
-                    }
-                    mode = option;
-                }
-                case 'c' -> throw console.unsupported("another cache mode ('reopen -c')");
-                default -> throw console.unsupported("other driver options ('reopen -o')");
-            }
-        }
-        if (arguments.count() != 0) {
-            throw arguments.usage();
-        }
-        return mode == 0 || image.reopen(mode == 'r');
+        return new ReopenCommand(console, image).run(new Arguments(console, entry, words, "c:o:rw"));
     }
 
     boolean truncate(String[] words) throws BlockException {

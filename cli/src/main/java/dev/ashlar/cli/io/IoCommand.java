@@ -57,6 +57,15 @@ final class IoCommand {
                 "[-Cfiquz] [-P pattern] off len [len..]",
                 "asynchronously writes a number of bytes"),
         new Entry("alloc", "a", 1, 2, true, false, "offset [count]", "checks if offset is allocated in the file"),
+        new Entry(
+                "break",
+                "",
+                2,
+                2,
+                true,
+                false,
+                "event tag",
+                "sets a breakpoint on event and tags the stopped request as tag"),
         new Entry("close", "c", 0, 0, true, false, null, "close the current open file"),
         new Entry(
                 "discard",
@@ -100,6 +109,7 @@ final class IoCommand {
                 false,
                 "[-Cqv] [-P pattern] off len [len..]",
                 "reads a number of bytes at a specified offset"),
+        new Entry("remove_break", "", 1, 1, true, false, "tag", "remove a breakpoint by tag"),
         new Entry(
                 "reopen",
                 "",
@@ -109,6 +119,7 @@ final class IoCommand {
                 false,
                 "[(-r|-w)] [-c cache] [-o options]",
                 "reopens an image with new options"),
+        new Entry("resume", "", 1, 1, true, false, "tag", "resumes the request tagged as tag"),
         new Entry("sigraise", "", 1, 1, false, false, "signal", "raises a signal"),
         new Entry("sleep", "", 1, 1, false, false, null, "waits for the given value in milliseconds"),
         new Entry(
@@ -120,6 +131,7 @@ final class IoCommand {
                 true,
                 "[-m prealloc_mode] off",
                 "truncates the current file at the given offset"),
+        new Entry("wait_break", "", 1, 1, true, false, "tag", "waits for the suspension of a request"),
         new Entry(
                 "write",
                 "w",
@@ -142,9 +154,12 @@ final class IoCommand {
 
     private final Console console;
     private final OpenImage image;
+    private final boolean imageOpts;
     private boolean quitting;
 
-    IoCommand(Console console, OpenImage image) {
+    /** @param imageOpts images are described by options, not named */
+    IoCommand(Console console, OpenImage image, boolean imageOpts) {
+        this.imageOpts = imageOpts;
         this.console = console;
         this.image = image;
     }
@@ -195,7 +210,15 @@ final class IoCommand {
         return null;
     }
 
+    /** Whether a command takes the time in which requests end. */
+    private static boolean waits(Entry entry) {
+        return !entry.name.startsWith("aio_") && !entry.name.endsWith("break") && !entry.name.equals("resume");
+    }
+
     private boolean perform(Entry entry, String[] words) throws BlockException {
+        if (image.isOpen() && waits(entry)) {
+            image.pollRequests();
+        }
         boolean good = switch (entry.name) {
             case "read" -> new ReadCommand(console, image, entry).run(words);
             case "readv" -> new ReadCommand(console, image, entry).runVector(words);
@@ -209,15 +232,19 @@ final class IoCommand {
             case "length" -> new StatusCommand(console, image).length();
             case "info" -> new StatusCommand(console, image).info();
             case "truncate" -> new FileCommand(console, image, entry).truncate(words);
-            case "open" -> new FileCommand(console, image, entry).open(words);
+            case "open" -> new FileCommand(console, image, entry).open(words, imageOpts);
             case "reopen" -> new FileCommand(console, image, entry).reopen(words);
+            case "break" -> new BreakCommand(console, image).set(words[1], words[2]);
+            case "remove_break" -> new BreakCommand(console, image).remove(words[1]);
+            case "resume" -> new BreakCommand(console, image).resume(words[1]);
+            case "wait_break" -> new BreakCommand(console, image).await(words[1]);
             case "abort" -> new FileCommand(console, image, entry).raise("ABRT");
             case "sigraise" -> new FileCommand(console, image, entry).sigraise(words);
             case "sleep" -> new FileCommand(console, image, entry).sleep(words);
             case "help" -> help(words);
             default -> simple(entry.name);
         };
-        if (image.isOpen() && !entry.name.startsWith("aio_")) {
+        if (image.isOpen() && waits(entry)) {
             image.pollRequests();
         }
         return good;
@@ -228,7 +255,9 @@ final class IoCommand {
             case "flush" -> {
                 try {
                     image.backend().flush();
+                    image.flushed();
                 } catch (BlockException e) {
+                    image.flushed();
                     // qemu-io tells a failed flush by its status alone.
                     return false;
                 }

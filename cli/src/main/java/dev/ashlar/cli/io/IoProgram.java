@@ -4,6 +4,7 @@ import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.img.ImgHelp;
 import dev.ashlar.cli.option.LongOption;
+import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockException;
 import java.io.ByteArrayOutputStream;
@@ -51,6 +52,11 @@ public final class IoProgram {
           -i, --aio MODE         io_uring, native or threads: taken, but the fastest there is is used
           -k, --native-aio       the same as -i native
           -m, --misalign         use buffers in memory that are not aligned
+          -s, --snapshot         write to a temporary overlay that goes away in the end
+          -C, --copy-on-read     keep what is read from backing files in the image
+              --image-opts       FILE is no name but the options of an image
+              --object DEF       define a throttle group or a secret
+          -T, --trace TRACE      taken; there is nothing to trace
           -U, --force-share      take no locks: the image may be in use elsewhere
           -h, --help             this text
           -V, --version          which version this is
@@ -59,6 +65,7 @@ public final class IoProgram {
 
     private final Console console;
     private final List<String> commands = new ArrayList<>();
+    private boolean imageOpts;
 
     public IoProgram(Console console) {
         this.console = console;
@@ -68,7 +75,7 @@ public final class IoProgram {
      * @param words the command line; the first word is the program's name
      * @return the exit status
      */
-    public int run(String[] words) {
+    public int run(String[] words) throws BlockException {
         OptionScanner scanner = new OptionScanner(words, "hVc:d:f:rsnCmki:t:T:U", LONG_OPTIONS, console.err());
         OpenSettings settings = new OpenSettings();
         for (int option = scanner.next(); option != OptionScanner.END; option = scanner.next()) {
@@ -82,9 +89,11 @@ public final class IoProgram {
                     printHelp();
                     return 0;
                 }
-                case 'T' -> throw console.unsupported("tracing ('-T')");
-                case OBJECT -> throw console.unsupported("'--object'");
-                case IMAGE_OPTS -> throw console.unsupported("'--image-opts'");
+                case 'T' -> {
+                    // There is nothing to trace.
+                }
+                case OBJECT -> console.objects().define(console, scanner.argument());
+                case IMAGE_OPTS -> imageOpts = true;
                 case '?' -> {
                     printHelp();
                     return 1;
@@ -96,17 +105,28 @@ public final class IoProgram {
             printHelp();
             return 1;
         }
+        if (imageOpts && settings.hasFormat()) {
+            throw fail(console, "--image-opts and -f are mutually exclusive");
+        }
         console.err().flush();
         try (OpenImage image = new OpenImage(console, settings.misaligned())) {
-            if (scanner.operandCount() == 1 && !image.open(scanner.operand(0), settings)) {
+            if (scanner.operandCount() == 1 && !open(image, scanner.operand(0), settings)) {
                 return 1;
             }
-            boolean good = loop(new IoCommand(console, image));
+            boolean good = loop(new IoCommand(console, image, imageOpts));
             return image.finish() && good ? 0 : 1;
         } catch (BlockException e) {
             console.error(String.valueOf(e.getMessage()));
             return 1;
         }
+    }
+
+    private boolean open(OpenImage image, String operand, OpenSettings settings) throws BlockException {
+        if (!imageOpts) {
+            return image.open(operand, settings);
+        }
+        settings.driverOptions(OptionList.noisily(console, operand, null));
+        return image.open(null, settings);
     }
 
     private void printHelp() {

@@ -1,6 +1,7 @@
 package dev.ashlar.cli.io;
 
 import dev.ashlar.cli.Console;
+import dev.ashlar.cli.img.NodeNames;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
@@ -20,28 +21,42 @@ final class OpenImage implements AutoCloseable {
     private @Nullable AsyncRequests requests;
     private @Nullable String fileName;
     private @Nullable OpenSettings settings;
+    /** A write was reported that no flush has followed. */
+    private boolean unflushed;
 
     OpenImage(Console console, boolean misaligned) {
         this.console = console;
         this.misaligned = misaligned;
     }
 
-    /** Opens a file; false after an error that was reported. */
-    boolean open(String name, OpenSettings how) throws BlockException {
+    /**
+     * Opens a file; false after an error that was reported.
+     *
+     * @param name null: the settings' options say it all
+     */
+    boolean open(@Nullable String name, OpenSettings how) throws BlockException {
         if (backend != null) {
             console.error("file open already, try 'help close'");
             return false;
         }
-        BlockGraph newGraph = BlockGraph.create();
+        String shared = how.driverOption("force-share");
+        if (how.isForceShare() && shared != null && !shared.equals("on")) {
+            console.error("-U conflicts with image options");
+            return false;
+        }
+        if ("".equals(how.driverOption("backing"))) {
+            console.warn("Use of \"backing\": \"\" is deprecated; use \"backing\": null instead");
+        }
+        BlockGraph newGraph = console.objects().newGraph();
         try {
-            backend = newGraph.open(name, how.toOptions());
+            backend = new ImageOpener(newGraph, name, how).open();
         } catch (BlockException e) {
-            console.error("can't open device " + name + ": " + e.getMessage());
+            console.error("can't open" + (name == null ? "" : " device " + name) + ": " + e.getMessage());
             newGraph.close();
             return false;
         }
         if (backend.isFormatGuessed() && !backend.isReadOnly()) {
-            console.warnOfGuessedFormat(name);
+            console.warnOfGuessedFormat(NodeNames.shownFile(backend.root()));
         }
         graph = newGraph;
         fileName = name;
@@ -87,23 +102,54 @@ final class OpenImage implements AutoCloseable {
     void afterWrite(boolean forced) throws BlockException {
         if (forced || isWritethrough()) {
             backend().flush();
+        } else {
+            changed();
         }
+    }
+
+    /** Something was written or given up that no flush has followed yet. */
+    void changed() {
+        unflushed = true;
+    }
+
+    /** What was written is durable, or the user knows that it is not. */
+    void flushed() {
+        unflushed = false;
     }
 
     boolean isWritethrough() {
         return settings != null && settings.writethrough();
     }
 
-    /** Opens the same file in the other mode. @return false after an error that was reported */
-    boolean reopen(boolean readOnly) throws BlockException {
-        String name = fileName;
-        OpenSettings how = settings;
-        if (name == null || how == null) {
+    /** The graph of the image. @throws IllegalStateException when nothing is open */
+    BlockGraph graph() {
+        if (graph == null) {
             throw new IllegalStateException("no image is open");
         }
+        return graph;
+    }
+
+    /** How the image was opened. @throws IllegalStateException when nothing is open */
+    OpenSettings settings() {
+        if (settings == null) {
+            throw new IllegalStateException("no image is open");
+        }
+        return settings;
+    }
+
+    /** Opens the same file anew, as the settings say now. @return false after an error that was reported */
+    boolean openAnew() throws BlockException {
+        String name = fileName;
+        OpenSettings how = settings();
         closeFile();
-        how.readOnly(readOnly);
         return open(name, how);
+    }
+
+    /** Gives requests the time to end or to come to where they have to wait. */
+    void settleRequests() {
+        if (requests != null) {
+            requests.settle();
+        }
     }
 
     /** Memory for a request, aligned unless {@code -m} was given. */
@@ -143,8 +189,11 @@ final class OpenImage implements AutoCloseable {
             closeFile();
             return true;
         } catch (BlockException e) {
-            console.error(String.valueOf(e.getMessage()));
-            return false;
+            // A failure that no unflushed write depends on has been told already, or concerns nobody.
+            if (unflushed) {
+                console.error(String.valueOf(e.getMessage()));
+            }
+            return !unflushed;
         }
     }
 

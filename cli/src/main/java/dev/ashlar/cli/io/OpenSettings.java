@@ -19,6 +19,8 @@ final class OpenSettings {
     private boolean unmap = true;
     private boolean forceShare;
     private boolean misaligned;
+    private boolean overlay;
+    private boolean copyOnRead;
     private final Map<String, String> driverOptions = new HashMap<>();
 
     /** Takes in one option; ends the program with a message where it is wrong or not supported. */
@@ -32,8 +34,8 @@ final class OpenSettings {
             case 'i' -> checkEngine(console, scanner.argument());
             case 'm' -> misaligned = true;
             case 'U' -> forceShare = true;
-            case 's' -> throw console.unsupported("a temporary overlay ('-s')");
-            case 'C' -> throw console.unsupported("copy on read ('-C')");
+            case 's' -> overlay = true;
+            case 'C' -> copyOnRead = true;
             default -> {
                 // -k: I/O by the kernel, which is used anyway.
             }
@@ -43,16 +45,48 @@ final class OpenSettings {
     /** Takes options of drivers, {@code driver} among them. */
     void driverOptions(OptionList list) {
         for (OptionList.Entry entry : list.entries()) {
-            if (entry.name().equals("driver")) {
-                format = entry.value();
-            } else {
-                driverOptions.put(entry.name(), entry.value());
-            }
+            driverOptions.put(entry.name(), entry.value());
         }
     }
 
     void readOnly(boolean value) {
         readOnly = value;
+    }
+
+    /** Whether {@code -f} was given. */
+    boolean hasFormat() {
+        return format != null;
+    }
+
+    /** Whether writes go to an overlay that goes away at the end. */
+    boolean wantsOverlay() {
+        return overlay;
+    }
+
+    boolean wantsCopyOnRead() {
+        return copyOnRead;
+    }
+
+    boolean isReadOnly() {
+        return readOnly;
+    }
+
+    boolean isForceShare() {
+        return forceShare;
+    }
+
+    CacheMode cache() {
+        return cache;
+    }
+
+    void cache(CacheMode mode) {
+        cache = mode;
+    }
+
+    /** The value of a driver's option, or null. */
+    @Nullable
+    String driverOption(String name) {
+        return driverOptions.get(name);
     }
 
     boolean misaligned() {
@@ -64,7 +98,12 @@ final class OpenSettings {
     }
 
     OpenOptions toOptions() {
-        OpenOptions options = readOnly ? OpenOptions.readOnly() : OpenOptions.readWrite();
+        return toOptions(readOnly);
+    }
+
+    /** As {@link #toOptions()}, for reading or for writing. */
+    OpenOptions toOptions(boolean forReading) {
+        OpenOptions options = forReading ? OpenOptions.readOnly() : OpenOptions.readWrite();
         if (format != null) {
             options = options.format(format);
         }
@@ -75,7 +114,7 @@ final class OpenSettings {
                 .driverOptions(driverOptions);
     }
 
-    private static CacheMode cache(Console console, String name) {
+    static CacheMode cache(Console console, String name) {
         CacheMode mode = CacheMode.of(name);
         if (mode == null) {
             throw IoProgram.fail(console, "Invalid cache option: " + name);

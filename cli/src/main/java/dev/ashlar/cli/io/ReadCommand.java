@@ -58,7 +58,6 @@ final class ReadCommand {
         if (vmState) {
             numbers.checkSectors("offset", offset);
             numbers.checkSectors("count", length);
-            throw console.unsupported("VM state ('-b')");
         }
         return read("read failed: ", offset, length, start, compared);
     }
@@ -92,7 +91,11 @@ final class ReadCommand {
         MemorySegment buffer = image.allocate(lengthBytes, UNREAD);
         long begin = System.nanoTime();
         try {
-            image.backend().read(offset, buffer);
+            if (vmState) {
+                StateArea.read(image.backend(), offset, buffer);
+            } else {
+                image.backend().read(offset, buffer);
+            }
         } catch (BlockException e) {
             console.out().print(failure + e.reason() + "\n");
             return false;

@@ -3,6 +3,7 @@ package dev.ashlar.cli.io;
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -38,7 +39,7 @@ final class WriteCommand {
         numbers = new Numbers(console);
     }
 
-    boolean run(String[] words) {
+    boolean run(String[] words) throws BlockException {
         Arguments arguments = new Arguments(console, entry, words, "bcCfnpP:qs:uz");
         for (int option = arguments.next(); option != OptionScanner.END; option = arguments.next()) {
             switch (option) {
@@ -65,14 +66,12 @@ final class WriteCommand {
             numbers.checkSectors("offset", offset);
             numbers.checkSectors("count", length);
         }
-        if (vmState) {
-            throw console.unsupported("VM state ('-b')");
-        }
         if (compressed) {
             throw console.unsupported("a compressed write ('-c')");
         }
-        if (fast) {
-            throw console.unsupported("'-n', which forbids writing zeros slowly,");
+        if (fast && !isFast(offset, length)) {
+            console.out().print("write failed: " + BlockException.Kind.UNSUPPORTED.reason() + "\n");
+            return false;
         }
         return write("write failed: ", offset, length, zeroes ? null : buffer(length));
     }
@@ -107,6 +106,7 @@ final class WriteCommand {
         long begin = System.nanoTime();
         try {
             image.backend().discard(offset, length);
+            image.changed();
         } catch (BlockException e) {
             console.out().print("discard failed: " + e.reason() + "\n");
             return false;
@@ -178,7 +178,9 @@ final class WriteCommand {
     private boolean write(String failure, long offset, long lengthBytes, @Nullable MemorySegment data) {
         long begin = System.nanoTime();
         try {
-            if (data == null) {
+            if (vmState && data != null) {
+                StateArea.write(image.backend(), offset, data);
+            } else if (data == null) {
                 image.backend().writeZeroes(offset, lengthBytes, unmap);
             } else {
                 image.backend().write(offset, data);
@@ -190,6 +192,15 @@ final class WriteCommand {
         }
         report("wrote", System.nanoTime() - begin, offset, lengthBytes);
         return true;
+    }
+
+    /** Whether zeros take no more than a note in the tables, or a call to the host: parts of clusters would be written as data. */
+    private boolean isFast(long offset, long lengthBytes) throws BlockException {
+        BlockBackend backend = image.backend();
+        long unit =
+                backend.formatInfo().isPresent() ? backend.formatInfo().get().clusterSizeBytes() : 0;
+        long end = offset + lengthBytes;
+        return unit == 0 || offset % unit == 0 && (end % unit == 0 || end == backend.lengthBytes());
     }
 
     private void report(String verb, long nanos, long offset, long lengthBytes) {

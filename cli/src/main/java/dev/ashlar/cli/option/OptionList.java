@@ -1,7 +1,10 @@
 package dev.ashlar.cli.option;
 
+import dev.ashlar.cli.Console;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,13 +16,32 @@ public final class OptionList {
     public record Entry(String name, String value) {}
 
     private final List<Entry> entries = new ArrayList<>();
+    /** What stands there without a value. */
+    private final List<Entry> alone = new ArrayList<>();
+
     private boolean helpWanted;
 
     private OptionList() {}
 
     public static OptionList of(String text) {
+        return of(text, null);
+    }
+
+    /** As {@link #of(String, String)}, and warns of names that stand alone. */
+    public static OptionList noisily(Console console, String text, @Nullable String impliedName) {
+        OptionList list = of(text, impliedName);
+        for (Entry entry : list.alone) {
+            String given = entry.value().equals("off") ? "no" + entry.name() : entry.name();
+            console.warn("short-form boolean option '" + given + "' deprecated");
+            console.hint("Please use " + entry.name() + "=" + entry.value() + " instead");
+        }
+        return list;
+    }
+
+    /** @param impliedName the name of a value that stands first without one; null: there is none */
+    public static OptionList of(String text, @Nullable String impliedName) {
         OptionList list = new OptionList();
-        int at = 0;
+        int at = impliedName == null ? 0 : list.readFirst(text, impliedName);
         while (at < text.length()) {
             at = list.readEntry(text, at);
         }
@@ -58,6 +80,25 @@ public final class OptionList {
         return helpWanted;
     }
 
+    /** By name; of several values the last one. */
+    public Map<String, String> toMap() {
+        Map<String, String> map = new LinkedHashMap<>();
+        for (Entry entry : entries) {
+            map.put(entry.name(), entry.value());
+        }
+        return map;
+    }
+
+    /** Reads a value without a name. @return where the rest begins, 0 where the first entry has a name */
+    private int readFirst(String text, String impliedName) {
+        int equals = text.indexOf('=');
+        int comma = text.indexOf(',');
+        if (text.isEmpty() || comma == 0 || equals >= 0 && (comma < 0 || equals < comma)) {
+            return 0;
+        }
+        return readValue(text, 0, impliedName);
+    }
+
     private int readEntry(String text, int start) {
         int at = start;
         while (at < text.length() && text.charAt(at) != '=' && text.charAt(at) != ',') {
@@ -66,15 +107,19 @@ public final class OptionList {
         String name = text.substring(start, at);
         if (at == text.length() || text.charAt(at) == ',') {
             if (name.startsWith("no")) {
-                add(name.substring(2), "off");
+                addAlone(name.substring(2), "off");
             } else {
                 helpWanted |= name.equals("help") || name.equals("?");
-                add(name, "on");
+                addAlone(name, "on");
             }
             return at + 1;
         }
+        return readValue(text, at + 1, name);
+    }
+
+    private int readValue(String text, int start, String name) {
         StringBuilder value = new StringBuilder();
-        at++;
+        int at = start;
         while (at < text.length()) {
             char c = text.charAt(at);
             if (c == ',') {
@@ -88,6 +133,11 @@ public final class OptionList {
         }
         add(name, value.toString());
         return at + 1;
+    }
+
+    private void addAlone(String name, String value) {
+        alone.add(new Entry(name, value));
+        add(name, value);
     }
 
     private void add(String name, String value) {

@@ -66,6 +66,33 @@ public final class JsonObject {
         return text.toString();
     }
 
+    /** The text in one line, as it stands in {@code json:} file names. */
+    public String toLine() {
+        StringBuilder text = new StringBuilder(128);
+        writeLine(text, this);
+        return text.toString();
+    }
+
+    private static void writeLine(StringBuilder text, JsonObject object) {
+        text.append('{');
+        String separator = "";
+        for (int index : object.order()) {
+            text.append(separator);
+            quote(text, object.names.get(index));
+            text.append(": ");
+            Object value = object.values.get(index);
+            if (value instanceof JsonObject inner) {
+                writeLine(text, inner);
+            } else if (value instanceof String string) {
+                quote(text, string);
+            } else {
+                text.append(value);
+            }
+            separator = ", ";
+        }
+        text.append('}');
+    }
+
     /** The text of a list of objects. */
     public static String listText(List<JsonObject> list) {
         StringBuilder text = new StringBuilder(512);

@@ -74,7 +74,7 @@ public final class DiffCommand {
             throw console.usageError("Expecting the snapshot to compare from: --from SNAPSHOT");
         }
         OpenOptions options = OpenOptions.readOnly().format(format).forceShare(forceShare);
-        try (BlockGraph graph = BlockGraph.create();
+        try (BlockGraph graph = console.objects().newGraph();
                 BlockBackend image = Arguments.open(graph, fileName, options)) {
             Snapshots snapshots = image.snapshots();
             SnapshotInfo first = find(snapshots, from);

@@ -112,7 +112,7 @@ public final class GroupCommand {
 
     private int open(String action, String name) throws BlockException {
         boolean writing = !action.equals("list") && (!action.equals("check") || repair);
-        try (BlockGraph graph = BlockGraph.create()) {
+        try (BlockGraph graph = console.objects().newGraph()) {
             List<String> nodes = new ArrayList<>();
             for (String disk : disks) {
                 OpenOptions options = writing ? OpenOptions.readWrite() : OpenOptions.readOnly();

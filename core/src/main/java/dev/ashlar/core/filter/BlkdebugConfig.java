@@ -65,11 +65,13 @@ final class BlkdebugConfig {
             }
             lines = Files.readAllLines(path);
         } catch (InvalidPathException e) {
-            throw new BlockException(Kind.NOT_FOUND, "Could not read blkdebug config file", e);
+            throw new BlockException(
+                    Kind.NOT_FOUND, "Could not read blkdebug config file: No such file or directory", e);
         } catch (BlockException e) {
             throw e;
         } catch (IOException e) {
-            throw new BlockException(Kind.NOT_FOUND, "Could not read blkdebug config file: " + fileName, e);
+            throw new BlockException(
+                    Kind.NOT_FOUND, "Could not read blkdebug config file: No such file or directory", e);
         }
         return parse(lines);
     }

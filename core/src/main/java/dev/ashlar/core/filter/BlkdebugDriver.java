@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Filter {@code blkdebug}: fails or suspends requests on purpose and pretends to other limits. The child is {@code image}. Opened as a
@@ -24,6 +25,11 @@ public final class BlkdebugDriver implements BlockDriver {
     @Override
     public String name() {
         return "blkdebug";
+    }
+
+    @Override
+    public boolean standsForFile() {
+        return true;
     }
 
     @Override
@@ -49,6 +55,31 @@ public final class BlkdebugDriver implements BlockDriver {
         }
         options.put("image.filename", fileName.substring(colon + 1));
         return Optional.of(options);
+    }
+
+    @Override
+    public List<String> strongOptions() {
+        return List.of(
+                "config",
+                "inject-error.",
+                "set-state.",
+                "align",
+                "max-transfer",
+                "opt-write-zero",
+                "max-write-zero",
+                "opt-discard",
+                "max-discard");
+    }
+
+    @Override
+    public @Nullable String plainFileName(Map<String, Object> options, Map<String, @Nullable String> childFileNames) {
+        String image = childFileNames.get("image");
+        for (String option : options.keySet()) {
+            if (!option.equals("config") && !option.equals("image") && !option.equals("driver")) {
+                return null;
+            }
+        }
+        return image == null ? null : name() + ":" + options.getOrDefault("config", "") + ":" + image;
     }
 
     @Override

@@ -111,6 +111,11 @@ final class BlkdebugFilter extends ChildFilter implements Breakpoints {
     }
 
     @Override
+    public void listen(Listener listener) {
+        suspended.listen(listener);
+    }
+
+    @Override
     public void add(BlockEvent event, String tag) {
         rules.add(new BlkdebugRule.Suspend(event, tag));
     }
@@ -133,7 +138,8 @@ final class BlkdebugFilter extends ChildFilter implements Breakpoints {
     @Override
     public boolean remove(String tag) {
         boolean removed = rules.removeBreakpoints(tag);
-        return suspended.resume(tag, true) || removed;
+        suspended.resume(tag, true);
+        return removed;
     }
 
     private void check(RequestType type, long offset, long lengthBytes) throws BlockException {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Filter {@code blkverify}: writes go to the child {@code raw} and to the child {@code test}, reads come from both and are compared.
@@ -24,6 +25,11 @@ public final class BlkverifyDriver implements BlockDriver {
     @Override
     public String name() {
         return "blkverify";
+    }
+
+    @Override
+    public boolean standsForFile() {
+        return true;
     }
 
     @Override
@@ -44,7 +50,14 @@ public final class BlkverifyDriver implements BlockDriver {
             throw new BlockException(Kind.INVALID, "blkverify requires raw copy and original image path");
         }
         return Optional.of(Map.of(
-                "raw.filename", fileName.substring(begin, colon), "test.filename", fileName.substring(colon + 1)));
+                "raw.filename", fileName.substring(begin, colon), "test.file.filename", fileName.substring(colon + 1)));
+    }
+
+    @Override
+    public @Nullable String plainFileName(Map<String, Object> options, Map<String, @Nullable String> childFileNames) {
+        String raw = childFileNames.get("raw");
+        String test = childFileNames.get("test");
+        return raw == null || test == null ? null : name() + ":" + raw + ":" + test;
     }
 
     @Override

@@ -25,6 +25,16 @@ public interface Breakpoints {
         return Optional.empty();
     }
 
+    /** Hears of requests that stop and go on; called by the thread that stops, or makes another go on. Must not block. */
+    interface Listener {
+        void suspended(String tag);
+
+        void resumed(String tag);
+    }
+
+    /** Tells a listener from now on, instead of the one before. */
+    void listen(Listener listener);
+
     /** Suspends the next request that comes to the event; once. */
     void add(BlockEvent event, String tag);
 
@@ -36,6 +46,10 @@ public interface Breakpoints {
     /** Lets one request suspended under that tag go on. @return false if there is none */
     boolean resume(String tag);
 
-    /** Removes breakpoints with that tag and lets all requests suspended under it go on. @return false if there was neither */
+    /**
+     * Removes breakpoints with that tag and lets all requests suspended under it go on.
+     *
+     * @return false if no request was still awaited: one that is suspended has used its breakpoint up
+     */
     boolean remove(String tag);
 }

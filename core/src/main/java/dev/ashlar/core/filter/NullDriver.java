@@ -10,10 +10,11 @@ import dev.ashlar.core.spi.OptionDescriptor;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Protocol {@code null-co}: a disk that forgets what is written and, unless {@code read-zeroes} is on, leaves buffers as they are when
- * read. Options {@code size} (1 GiB), {@code latency-ns}, {@code read-zeroes}. {@link Asynchronous} is the same under QEMU's other name:
+ * read. Options {@code size} (1 GiB), {@code latency-ns}, {@code read-zeroes}. {@link NullAioDriver} is the same under QEMU's other name:
  * here both block and both have queues.
  */
 public class NullDriver implements BlockDriver {
@@ -23,15 +24,8 @@ public class NullDriver implements BlockDriver {
         this("null-co");
     }
 
-    private NullDriver(String name) {
+    NullDriver(String name) {
         this.name = name;
-    }
-
-    /** Protocol {@code null-aio}. */
-    public static final class Asynchronous extends NullDriver {
-        public Asynchronous() {
-            super("null-aio");
-        }
     }
 
     @Override
@@ -52,6 +46,17 @@ public class NullDriver implements BlockDriver {
     @Override
     public final int probeFileName(String fileName) {
         return fileName.startsWith(name + ":") ? 100 : 0;
+    }
+
+    @Override
+    public final List<String> strongOptions() {
+        return List.of("size", "read-zeroes");
+    }
+
+    @Override
+    public final @Nullable String plainFileName(
+            Map<String, Object> options, Map<String, @Nullable String> childFileNames) {
+        return options.size() == 1 ? name + "://" : null;
     }
 
     @Override

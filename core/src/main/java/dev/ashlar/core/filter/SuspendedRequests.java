@@ -5,6 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /** Requests that stand still at a breakpoint, by tag. Thread-safe; waits are not ended by interrupts (C1). */
 final class SuspendedRequests {
@@ -13,6 +14,16 @@ final class SuspendedRequests {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition arrived = lock.newCondition();
     private final List<Suspended> suspended = new ArrayList<>();
+    private Breakpoints.@Nullable Listener listener;
+
+    void listen(Breakpoints.Listener newListener) {
+        lock.lock();
+        try {
+            listener = newListener;
+        } finally {
+            lock.unlock();
+        }
+    }
 
     /** Stops the calling thread until somebody resumes it. */
     void suspend(String tag) {
@@ -20,6 +31,9 @@ final class SuspendedRequests {
         try {
             Suspended own = new Suspended(tag, lock.newCondition());
             suspended.add(own);
+            if (listener != null) {
+                listener.suspended(tag);
+            }
             arrived.signalAll();
             while (suspended.contains(own)) {
                 own.resumed().awaitUninterruptibly();
@@ -58,6 +72,9 @@ final class SuspendedRequests {
                 Suspended one = each.next();
                 if (one.tag().equals(tag)) {
                     each.remove();
+                    if (listener != null) {
+                        listener.resumed(tag);
+                    }
                     one.resumed().signal();
                     found = true;
                 }

@@ -51,6 +51,11 @@ public final class ThrottleDriver implements BlockDriver {
     }
 
     @Override
+    public List<String> strongOptions() {
+        return List.of("throttle-group");
+    }
+
+    @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         FilterOptions options = new FilterOptions(name(), request.options());
         String groupName = options.text("throttle-group");

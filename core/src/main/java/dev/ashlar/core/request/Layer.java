@@ -31,6 +31,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     private volatile boolean readOnly;
     private final boolean ignoreFlush;
     private final boolean unmap;
+    private final ZeroDetection detection;
     private volatile boolean closed;
     /** Set while the content must not be mistaken for an image by its first bytes. */
     private volatile @Nullable HeadGuard headGuard;
@@ -45,6 +46,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         this.readOnly = mode.readOnly();
         this.ignoreFlush = mode.ignoreFlush();
         this.unmap = mode.unmap();
+        this.detection = mode.detection();
         this.failStop = failStop;
     }
 
@@ -210,6 +212,10 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     public final void write(long offset, MemorySegment source, Origin origin) throws BlockException {
         long length = source.byteSize();
         if (length == 0) {
+            return;
+        }
+        if (detection != ZeroDetection.OFF && Zeros.isZero(source)) {
+            writeZeroes(offset, length, detection == ZeroDetection.UNMAP, origin);
             return;
         }
         long end = endOf(offset, length);
@@ -382,7 +388,10 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     /** Whether a write there needs no closer look than alignment and place. */
     final boolean takesWrites(long offset) {
         HeadGuard guard = headGuard;
-        return !readOnly && !failStop.isFailed() && (guard == null || !guard.concerns(offset));
+        return !readOnly
+                && !failStop.isFailed()
+                && detection == ZeroDetection.OFF
+                && (guard == null || !guard.concerns(offset));
     }
 
     private void flushUntracked() throws BlockException {

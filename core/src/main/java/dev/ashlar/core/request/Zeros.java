@@ -17,6 +17,18 @@ final class Zeros {
         return ZEROS.asSlice(0, Math.min(lengthBytes, LENGTH_BYTES));
     }
 
+    /** Whether a buffer holds nothing else. */
+    static boolean isZero(MemorySegment buffer) {
+        long length = buffer.byteSize();
+        for (long at = 0; at < length; at += LENGTH_BYTES) {
+            long piece = Math.min(LENGTH_BYTES, length - at);
+            if (MemorySegment.mismatch(buffer, at, at + piece, ZEROS, 0, piece) >= 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Writes zeros as data, whatever the alignment; the request serialises. */
     static void write(Layer layer, long offset, long lengthBytes) throws BlockException {
         long alignment = layer.limits().requestAlignmentBytes();

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A driver: a stateless factory, found by {@link java.util.ServiceLoader}. All methods may be called from any thread.
@@ -89,6 +90,13 @@ public interface BlockDriver {
         };
     }
 
+    /**
+     * Whether a FILTER stands where else a protocol would: a format above it goes by the filter's file name.
+     */
+    default boolean standsForFile() {
+        return false;
+    }
+
     /** Whether a PROTOCOL can't be opened without {@code filename}. */
     default boolean needsFileName() {
         return kind() == DriverKind.PROTOCOL;
@@ -102,6 +110,21 @@ public interface BlockDriver {
      */
     default Optional<Map<String, String>> parseFileName(String fileName) throws BlockException {
         return Optional.empty();
+    }
+
+    /** Options of {@link #open} that change the content; a name that ends in a dot stands for all that begin so. */
+    default List<String> strongOptions() {
+        return List.of();
+    }
+
+    /**
+     * A file name that stands for a node of this driver, where the driver has such names and one says enough.
+     *
+     * @param options what tells the node from others: strong options, {@code driver}, a map for each child
+     * @param childFileNames by name of the edge; null where a child has no plain name
+     */
+    default @Nullable String plainFileName(Map<String, Object> options, Map<String, @Nullable String> childFileNames) {
+        return null;
     }
 
     /** The options that {@link #create} understands, in the order in which users should see them. */

@@ -1,5 +1,6 @@
 package dev.ashlar.core.spi;
 
+import dev.ashlar.core.BlockException;
 import java.util.Map;
 
 /** What core hands to {@link BlockDriver#create}. */
@@ -13,4 +14,9 @@ public interface CreateRequest {
 
     /** The empty child to write the image to (FORMAT only). @throws IllegalStateException for a PROTOCOL */
     ChildAccess file();
+
+    /** The secret of that id, as {@link SecretSource#secret}. */
+    default byte[] secret(String id) throws BlockException {
+        return SecretSource.NONE.secret(id);
+    }
 }

@@ -41,6 +41,11 @@ public interface OpenRequest {
         throw new IllegalStateException("no child '" + childName + "' can be opened here");
     }
 
+    /** The secret of that id, as {@link SecretSource#secret}. */
+    default byte[] secret(String id) throws BlockException {
+        return SecretSource.NONE.secret(id);
+    }
+
     /** How to open. */
     enum Flag {
         /** No guest writes and no metadata writes. */

@@ -195,7 +195,7 @@ class BlkdebugTest {
             }
         });
         breakpoints.awaitSuspended("A");
-        assertTrue(breakpoints.remove("A"));
+        assertFalse(breakpoints.remove("A"));
         writer.join();
         assertFalse(breakpoints.remove("A"));
     }

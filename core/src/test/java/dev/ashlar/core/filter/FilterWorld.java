@@ -29,7 +29,7 @@ final class FilterWorld implements AutoCloseable {
             new BlkverifyDriver(),
             new PreallocateDriver(),
             new NullDriver(),
-            new NullDriver.Asynchronous()));
+            new NullAioDriver()));
 
     BlockBackend open(String keyval) throws BlockException {
         return graph.open(OpenOptions.readWrite().unmap(true).driverOptions(FlatOptions.ofKeyval(keyval)));

@@ -40,6 +40,7 @@ final class HostFileOpener {
         if (fileName == null || fileName.isEmpty()) {
             throw new BlockException(Kind.INVALID, "The '" + driver + "' block driver requires a file name");
         }
+        checkEngine(options.getOrDefault("aio", "threads"), request.has(Flag.DIRECT));
         boolean takesLocks = wantsLocks(options.get("locking")) && !request.has(Flag.FORCE_SHARE);
         boolean direct = request.has(Flag.DIRECT);
         OpenFlag access = request.has(Flag.READ_ONLY) ? OpenFlag.READ_ONLY : OpenFlag.READ_WRITE;
@@ -71,12 +72,26 @@ final class HostFileOpener {
         data.close();
     }
 
+    /** Who waits for the disk changes no result, but the kernel's own asynchronous I/O has never worked through its cache. */
+    private static void checkEngine(String engine, boolean direct) throws BlockException {
+        switch (engine) {
+            case "threads", "io_uring" -> {}
+            case "native" -> {
+                if (!direct) {
+                    throw new BlockException(
+                            Kind.INVALID,
+                            "aio=native was specified, but it requires cache.direct=on, which was not specified.");
+                }
+            }
+            default -> throw new BlockException(Kind.INVALID, "invalid parameter value: " + engine);
+        }
+    }
+
     private boolean wantsLocks(@Nullable String locking) throws BlockException {
         return switch (locking == null ? "auto" : locking) {
             case "auto", "on" -> true;
             case "off" -> false;
-            default ->
-                throw new BlockException(Kind.INVALID, "Parameter 'locking' does not accept value '" + locking + "'");
+            default -> throw new BlockException(Kind.INVALID, "invalid parameter value: " + locking);
         };
     }
 

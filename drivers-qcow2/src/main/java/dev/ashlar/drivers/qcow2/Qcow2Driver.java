@@ -57,11 +57,15 @@ public final class Qcow2Driver implements BlockDriver {
             throw new BlockException(
                     Kind.CORRUPT, "qcow2: Image is corrupt; cannot be opened read/write", "Permission denied", null);
         }
+        Qcow2OpenOptions options =
+                Qcow2OpenOptions.of(request.options(), header.geometry().clusterBytes(), header.version());
+        Boolean passed = options.passDiscardRequest();
+        boolean punch = passed == null ? request.has(Flag.UNMAP) : passed;
         ImageFile file = ImageFile.open(child, header.layout());
         try {
             HeaderSector sector = new HeaderSector(head);
             MetadataContext context = new MetadataContext(file, sector, header);
-            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, request.has(Flag.UNMAP));
+            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch);
             if (!readOnly && !checking) {
                 prepareForWriting(instance, header, sector, file);
             }
@@ -108,6 +112,16 @@ public final class Qcow2Driver implements BlockDriver {
 
     private static boolean probeMagic(MemorySegment start) {
         return start.byteSize() >= Qcow2Header.V2_BYTES && (int) Bits.u32(start, 0) == Qcow2Header.MAGIC;
+    }
+
+    @Override
+    public List<OptionDescriptor> openOptions() {
+        return Qcow2OpenOptions.DESCRIPTORS;
+    }
+
+    @Override
+    public List<String> strongOptions() {
+        return List.of("encrypt.key-secret");
     }
 
     @Override

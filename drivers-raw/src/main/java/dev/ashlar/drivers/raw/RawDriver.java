@@ -47,6 +47,11 @@ public final class RawDriver implements BlockDriver {
     }
 
     @Override
+    public List<String> strongOptions() {
+        return List.of("offset", "size");
+    }
+
+    @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         for (String option : request.options().keySet()) {
             if (!option.equals("offset") && !option.equals("size")) {

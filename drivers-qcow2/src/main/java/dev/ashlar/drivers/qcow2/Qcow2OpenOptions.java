@@ -1,0 +1,166 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.core.spi.OptionDescriptor.Type;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The options of an opening, checked by name and form. Sizes of caches are checked and change nothing: tables are read where they lie.
+ *
+ * @param lazyRefcounts null: as the image says
+ * @param passDiscardRequest discards of the guest give space back to the host; null: where discards are carried out at all
+ */
+record Qcow2OpenOptions(
+        @Nullable Boolean lazyRefcounts, @Nullable Boolean passDiscardRequest) {
+    private static final String CACHE = "cache-size";
+    private static final String L2_CACHE = "l2-cache-size";
+    private static final String REFCOUNT_CACHE = "refcount-cache-size";
+    private static final int MIN_ENTRY_BYTES = 512;
+    private static final int SIZE_PREFIX_BITS = 10;
+
+    static final List<OptionDescriptor> DESCRIPTORS = List.of(
+            new OptionDescriptor("lazy-refcounts", Type.BOOLEAN, "Postpone refcount updates", null),
+            new OptionDescriptor(
+                    "pass-discard-request", Type.BOOLEAN, "Pass guest discard requests to the layer below", null),
+            new OptionDescriptor(
+                    "pass-discard-snapshot",
+                    Type.BOOLEAN,
+                    "Generate discard requests when snapshot related space is freed",
+                    null),
+            new OptionDescriptor(
+                    "pass-discard-other",
+                    Type.BOOLEAN,
+                    "Generate discard requests when other clusters are freed",
+                    null),
+            new OptionDescriptor(
+                    "overlap-check", Type.STRING, "Which overlap checks to perform: none, constant, cached, all", null),
+            new OptionDescriptor("overlap-check.template", Type.STRING, "The same", null),
+            new OptionDescriptor("overlap-check.main-header", Type.BOOLEAN, "Writes to the header", null),
+            new OptionDescriptor("overlap-check.active-l1", Type.BOOLEAN, "Writes to the active L1 table", null),
+            new OptionDescriptor("overlap-check.active-l2", Type.BOOLEAN, "Writes to active L2 tables", null),
+            new OptionDescriptor("overlap-check.refcount-table", Type.BOOLEAN, "Writes to the refcount table", null),
+            new OptionDescriptor("overlap-check.refcount-block", Type.BOOLEAN, "Writes to refcount blocks", null),
+            new OptionDescriptor("overlap-check.snapshot-table", Type.BOOLEAN, "Writes to the snapshot table", null),
+            new OptionDescriptor("overlap-check.inactive-l1", Type.BOOLEAN, "Writes to other L1 tables", null),
+            new OptionDescriptor("overlap-check.inactive-l2", Type.BOOLEAN, "Writes to other L2 tables", null),
+            new OptionDescriptor("overlap-check.bitmap-directory", Type.BOOLEAN, "Writes to bitmaps' directory", null),
+            new OptionDescriptor(CACHE, Type.SIZE, "Taken, without effect", null),
+            new OptionDescriptor(L2_CACHE, Type.SIZE, "Taken, without effect", null),
+            new OptionDescriptor("l2-cache-entry-size", Type.SIZE, "Taken, without effect", null),
+            new OptionDescriptor(REFCOUNT_CACHE, Type.SIZE, "Taken, without effect", null),
+            new OptionDescriptor("cache-clean-interval", Type.NUMBER, "Taken, without effect", null),
+            new OptionDescriptor("encrypt.format", Type.STRING, "Encryption of the image", null),
+            new OptionDescriptor("encrypt.key-secret", Type.STRING, "Id of the secret that opens it", null));
+
+    /** @param clusterBytes of the image */
+    static Qcow2OpenOptions of(Map<String, String> given, int clusterBytes, int version) throws BlockException {
+        for (Map.Entry<String, String> option : given.entrySet()) {
+            check(option.getKey(), option.getValue());
+        }
+        checkCaches(given, clusterBytes);
+        checkOverlap(given);
+        Boolean lazy = flag(given, "lazy-refcounts");
+        if (Boolean.TRUE.equals(lazy) && version < 3) {
+            throw invalid("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level");
+        }
+        return new Qcow2OpenOptions(lazy, flag(given, "pass-discard-request"));
+    }
+
+    private static void check(String name, String value) throws BlockException {
+        for (OptionDescriptor known : DESCRIPTORS) {
+            if (known.name().equals(name)) {
+                switch (known.type()) {
+                    case BOOLEAN -> onOff(name, value);
+                    case SIZE -> size(name, value);
+                    case NUMBER -> number(name, value);
+                    case STRING -> {}
+                }
+                return;
+            }
+        }
+        throw invalid("Block format 'qcow2' does not support the option '" + name + "'");
+    }
+
+    private static void checkCaches(Map<String, String> given, int clusterBytes) throws BlockException {
+        String all = given.get(CACHE);
+        String l2 = given.get(L2_CACHE);
+        String refcounts = given.get(REFCOUNT_CACHE);
+        if (all != null && l2 != null && refcounts != null) {
+            throw invalid(CACHE + ", " + L2_CACHE + " and " + REFCOUNT_CACHE + " may not be set at the same time");
+        }
+        if (all != null && l2 != null && size(L2_CACHE, l2) > size(CACHE, all)) {
+            throw invalid(L2_CACHE + " may not exceed " + CACHE);
+        }
+        if (all != null && refcounts != null && size(REFCOUNT_CACHE, refcounts) > size(CACHE, all)) {
+            throw invalid(REFCOUNT_CACHE + " may not exceed " + CACHE);
+        }
+        String entryText = given.get("l2-cache-entry-size");
+        if (entryText != null) {
+            long entry = size("l2-cache-entry-size", entryText);
+            if (entry < MIN_ENTRY_BYTES || entry > clusterBytes || Long.bitCount(entry) != 1) {
+                throw invalid("L2 cache entry size must be a power of two between " + MIN_ENTRY_BYTES
+                        + " and the cluster size (" + clusterBytes + ")");
+            }
+        }
+    }
+
+    private static void checkOverlap(Map<String, String> given) throws BlockException {
+        String plain = given.get("overlap-check");
+        String template = given.get("overlap-check.template");
+        if (plain != null && template != null && !plain.equals(template)) {
+            throw invalid("Conflicting values for qcow2 options 'overlap-check' ('" + plain
+                    + "') and 'overlap-check.template' ('" + template + "')");
+        }
+        String chosen = plain == null ? template : plain;
+        if (chosen != null && !List.of("none", "constant", "cached", "all").contains(chosen)) {
+            throw invalid("Unsupported value '" + chosen + "' for qcow2 option 'overlap-check'. Allowed are any of the"
+                    + " following: none, constant, cached, all");
+        }
+    }
+
+    private static @Nullable Boolean flag(Map<String, String> given, String name) throws BlockException {
+        String text = given.get(name);
+        return text == null ? null : (Boolean) onOff(name, text);
+    }
+
+    private static boolean onOff(String name, String value) throws BlockException {
+        return switch (value) {
+            case "on", "yes", "true", "y" -> true;
+            case "off", "no", "false", "n" -> false;
+            default -> throw invalid("Parameter '" + name + "' expects 'on' or 'off'");
+        };
+    }
+
+    private static long number(String name, String value) throws BlockException {
+        try {
+            return Long.decode(value);
+        } catch (NumberFormatException e) {
+            throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects a number", e);
+        }
+    }
+
+    /** Bytes, with an optional suffix. */
+    private static long size(String name, String value) throws BlockException {
+        int last = value.length() - 1;
+        int unit = last < 0 ? -1 : "bkmgtpe".indexOf(Character.toLowerCase(value.charAt(last)));
+        try {
+            double bytes = Double.parseDouble(unit < 0 ? value : value.substring(0, last))
+                    * (1L << (SIZE_PREFIX_BITS * Math.max(unit, 0)));
+            if (bytes >= 0 && bytes < 0x1p63 && !value.startsWith("-")) {
+                return (long) bytes;
+            }
+        } catch (NumberFormatException e) {
+            throw new BlockException(
+                    Kind.INVALID, "Parameter '" + name + "' expects a non-negative number below 2^64", e);
+        }
+        throw invalid("Parameter '" + name + "' expects a non-negative number below 2^64");
+    }
+
+    private static BlockException invalid(String message) {
+        return new BlockException(Kind.INVALID, message);
+    }
+}
