@@ -3,6 +3,7 @@ package dev.ashlar.core.request;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.FormatInstance;
@@ -98,6 +99,7 @@ public final class FormatLayer extends Layer {
         } else if (mapping instanceof Mapping.Encoded encoded) {
             instance.decode(encoded, offset, part);
         } else if (mapping instanceof Mapping.Backing && backing != null) {
+            instance.dataChild().event(BlockEvent.READ_BACKING_AIO);
             backing.read(offset, part, Origin.PARENT);
         } else {
             part.fill((byte) 0);

@@ -1,6 +1,7 @@
 package dev.ashlar.core.request;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.WritePlan;
@@ -90,6 +91,7 @@ final class PlannedWrite {
         long length = guest.byteSize();
         MemorySegment buffer = BufferPool.acquire(before + length + after);
         try {
+            plan.child().event(BlockEvent.COW_READ);
             if (before > 0) {
                 layer.readUntracked(offset - before, buffer.asSlice(0, before));
             }
@@ -135,8 +137,10 @@ final class PlannedWrite {
         MemorySegment buffer = BufferPool.acquire(total);
         try {
             long edgeAt = edgeFirst ? 0 : guest.byteSize();
+            child.event(BlockEvent.COW_READ);
             layer.readUntracked(edgeOffset, buffer.asSlice(edgeAt, edgeLength));
             MemorySegment.copy(guest, 0, buffer, edgeFirst ? edgeLength : 0, guest.byteSize());
+            child.event(BlockEvent.COW_WRITE);
             child.write(host, buffer.asSlice(0, total));
         } finally {
             BufferPool.release(buffer);

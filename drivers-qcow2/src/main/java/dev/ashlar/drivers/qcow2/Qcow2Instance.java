@@ -6,6 +6,7 @@ import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.ChildAccess;
@@ -165,6 +166,7 @@ final class Qcow2Instance
 
     @Override
     public void decode(Mapping.Encoded mapping, long guestOffset, MemorySegment destination) throws BlockException {
+        file.event(BlockEvent.READ_COMPRESSED);
         compressedReader.read(mapping.descriptor(), guestOffset, destination);
     }
 
@@ -276,6 +278,7 @@ final class Qcow2Instance
     }
 
     Mapping mapVmState(long offset, long lengthBytes) throws BlockException {
+        file.event(BlockEvent.VMSTATE_LOAD);
         long base = vmStateOffset();
         StampedLock lock = context.lock();
         long stamp = lock.readLock();
@@ -290,6 +293,7 @@ final class Qcow2Instance
 
     WritePlan planVmStateWrite(long offset, long lengthBytes) throws BlockException {
         requireWritable();
+        file.event(BlockEvent.VMSTATE_SAVE);
         long at = vmStateOffset() + offset;
         if (context.geometry().l1Index(at) >= context.active().length()) {
             resizer.extendL1(context.geometry().l1Index(at) + 1, sizeBytes);

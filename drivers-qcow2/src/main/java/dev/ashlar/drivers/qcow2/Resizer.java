@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -82,19 +83,29 @@ final class Resizer {
         return false;
     }
 
+    private void announce(boolean grows, BlockEvent event) throws BlockException {
+        if (grows) {
+            file.event(event);
+        }
+    }
+
     /** @param kept entries of the old table that the new one takes over; what the others reach loses a reference */
     private void switchTable(ExclusiveMetadata exclusive, int length, int kept, long diskBytes) throws BlockException {
         L1Table old = context.active();
         long[] words = Arrays.copyOf(old.copyOfEntries(kept), length);
         long clusters = geometry.clustersFor(length * 8L);
+        boolean grows = length > old.length();
+        announce(grows, BlockEvent.L1_GROW_ALLOC_TABLE);
         long offset =
                 clusters == 0 ? 0 : geometry.clusterOffset(context.allocator().allocateTable(clusters));
         exclusive.writeCounts();
         L1Table table = L1Table.of(file, offset, words);
         if (length > 0) {
+            announce(grows, BlockEvent.L1_GROW_WRITE_TABLE);
             file.write(offset, table.encode(0, length));
         }
         file.flush();
+        announce(grows, BlockEvent.L1_GROW_ACTIVATE_TABLE);
         context.header().setSize(diskBytes);
         context.header().setL1(offset, length);
         context.header().write(file);

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -52,6 +53,7 @@ public final class ClusterAllocator {
      * @throws TableFullException see there
      */
     public Run allocate(long wanted) throws BlockException {
+        file.event(BlockEvent.CLUSTER_ALLOC);
         long cluster = nextFree(lowestMaybeFree);
         int blockEnd = geometry.refcountBlockEntries();
         int from = (int) cluster & (blockEnd - 1);
@@ -78,6 +80,7 @@ public final class ClusterAllocator {
     public long allocateTable(long count) throws BlockException {
         while (true) {
             try {
+                file.event(BlockEvent.CLUSTER_ALLOC);
                 long first = allocateContiguous(count);
                 claim(first, count);
                 return first;
@@ -157,6 +160,7 @@ public final class ClusterAllocator {
 
     /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */
     public void release(long firstCluster, long count) throws BlockException {
+        file.event(BlockEvent.CLUSTER_FREE);
         refcounts.add(firstCluster, count, -1);
         MetadataRegions known = regions;
         if (known != null && known.overlaps(firstCluster, count)) {
@@ -202,6 +206,7 @@ public final class ClusterAllocator {
         refcounts.takeChanges().write(file);
         RefcountTable.Growth growth = refcounts.prepareGrowth();
         file.flush();
+        file.event(BlockEvent.REFBLOCK_ALLOC_SWITCH_TABLE);
         header.setRefcountTable(growth.offset(), growth.clusters());
         header.write(file);
         file.flush();

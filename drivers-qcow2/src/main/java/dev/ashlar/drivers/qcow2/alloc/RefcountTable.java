@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
@@ -41,6 +42,7 @@ public final class RefcountTable {
         this.table = new long[(int) (tableClusters * geometry.clusterBytes() / 8)];
         this.buffers = new TableBuffer[table.length];
         if (table.length > 0) {
+            file.event(BlockEvent.REFTABLE_LOAD);
             MemorySegment entries = file.store().view(tableOffset, table.length * 8L);
             for (int i = 0; i < table.length; i++) {
                 table[i] = Bits.u64(entries, 8L * i);
@@ -92,14 +94,21 @@ public final class RefcountTable {
             return RefcountWidth.get(buffer.data(), 0, geometry.refcountOrder(), within);
         }
         int order = geometry.refcountOrder();
-        long word = file.store().u64(checkedBlock((int) index) + RefcountWidth.wordByte(order, within));
+        long hostOffset = checkedBlock((int) index) + RefcountWidth.wordByte(order, within);
+        file.loading(BlockEvent.REFBLOCK_LOAD, hostOffset);
+        long word = file.store().u64(hostOffset);
         return RefcountWidth.fromWord(word, order, within);
     }
 
     /** The block as it is now, read-only. */
     public MemorySegment view(int index) throws BlockException {
         TableBuffer buffer = buffers[index];
-        return buffer != null ? buffer.data() : file.store().view(checkedBlock(index), geometry.clusterBytes());
+        if (buffer != null) {
+            return buffer.data();
+        }
+        long hostOffset = checkedBlock(index);
+        file.loading(BlockEvent.REFBLOCK_LOAD, hostOffset);
+        return file.store().view(hostOffset, geometry.clusterBytes());
     }
 
     private long checkedBlock(int index) throws BlockException {
@@ -118,6 +127,7 @@ public final class RefcountTable {
     private TableBuffer buffer(int index) throws BlockException {
         TableBuffer buffer = buffers[index];
         if (buffer == null) {
+            file.loading(BlockEvent.REFBLOCK_LOAD, checkedBlock(index));
             buffer = TableBuffer.load(file.store(), checkedBlock(index), geometry.clusterBytes());
             buffers[index] = buffer;
         }
@@ -199,6 +209,7 @@ public final class RefcountTable {
         if (offset > ClusterGeometry.MAX_HOST_OFFSET) {
             throw new BlockException(Kind.TOO_LARGE, "The image file can't grow any further");
         }
+        file.event(BlockEvent.REFBLOCK_ALLOC);
         file.claim(offset, geometry.clusterBytes());
         TableBuffer block = TableBuffer.fresh(offset, geometry.clusterBytes());
         RefcountWidth.set(block.data(), geometry.refcountOrder(), 0, 1);
@@ -215,26 +226,27 @@ public final class RefcountTable {
         if (dirtyBlocks > 0) {
             for (TableBuffer buffer : buffers) {
                 if (buffer != null && buffer.isDirty()) {
-                    blocks.add(buffer.takeDirty());
+                    blocks.add(buffer.takeDirty(
+                            buffer.isFresh() ? BlockEvent.REFBLOCK_ALLOC_WRITE : BlockEvent.REFBLOCK_UPDATE_PART));
                 }
             }
             dirtyBlocks = 0;
         }
         PendingWrite entries = null;
         if (dirtyFrom < dirtyTo) {
-            entries = tableWrite(table, tableOffset, dirtyFrom, dirtyTo);
+            entries = tableWrite(table, tableOffset, dirtyFrom, dirtyTo, BlockEvent.REFBLOCK_ALLOC_HOOKUP);
             dirtyFrom = Integer.MAX_VALUE;
             dirtyTo = 0;
         }
         return new Changes(blocks, entries);
     }
 
-    private static PendingWrite tableWrite(long[] table, long tableOffset, int from, int to) {
+    private static PendingWrite tableWrite(long[] table, long tableOffset, int from, int to, BlockEvent event) {
         MemorySegment bytes = MemorySegment.ofArray(new byte[8 * (to - from)]);
         for (int i = from; i < to; i++) {
             Bits.putU64(bytes, 8L * (i - from), table[i]);
         }
-        return new PendingWrite(tableOffset + 8L * from, bytes);
+        return new PendingWrite(tableOffset + 8L * from, bytes, event);
     }
 
     /**
@@ -254,11 +266,11 @@ public final class RefcountTable {
          */
         public void write(ImageFile file) throws BlockException {
             for (PendingWrite block : blocks) {
-                file.write(block.hostOffset(), block.bytes());
+                file.write(block);
             }
             if (tableEntries != null) {
                 file.flush();
-                file.write(tableEntries.hostOffset(), tableEntries.bytes());
+                file.write(tableEntries);
             }
         }
     }
@@ -315,7 +327,9 @@ public final class RefcountTable {
     private Growth writeGrowth(long start, long entries, long blocks, long tableClusters) throws BlockException {
         long[] grown = java.util.Arrays.copyOf(table, (int) entries);
         long counted = blocks + tableClusters;
+        file.event(BlockEvent.REFTABLE_GROW);
         file.claim(geometry.clusterOffset(start), counted * geometry.clusterBytes());
+        file.event(BlockEvent.REFBLOCK_ALLOC_WRITE_BLOCKS);
         for (int i = 0; i < blocks; i++) {
             long offset = geometry.clusterOffset(start + i);
             grown[table.length + i] = offset;
@@ -331,8 +345,7 @@ public final class RefcountTable {
             // entries of blocks that are not durable yet must not become durable with the new table
             throw new IllegalStateException("the refcount table grows only after a write-back");
         }
-        PendingWrite write = tableWrite(grown, newOffset, 0, grown.length);
-        file.write(write.hostOffset(), write.bytes());
+        file.write(tableWrite(grown, newOffset, 0, grown.length, BlockEvent.REFBLOCK_ALLOC_WRITE_TABLE));
         return new Growth(grown, newOffset, tableClusters);
     }
 

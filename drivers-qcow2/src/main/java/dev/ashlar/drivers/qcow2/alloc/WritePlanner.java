@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
@@ -186,6 +187,9 @@ public final class WritePlanner {
             return;
         }
         long shared = active.l2Offset(l1Index);
+        if (shared != 0) {
+            context.file().event(BlockEvent.L2_ALLOC_COW_READ);
+        }
         MemorySegment content = active.l2View(l1Index);
         Run run = context.allocator().allocate(1);
         long offset = geometry.clusterOffset(run.firstCluster());

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
@@ -85,5 +86,10 @@ final class BufferedData implements ChildAccess {
     @Override
     public MetadataAccess metadata() {
         return buffered;
+    }
+
+    @Override
+    public void event(BlockEvent event) throws BlockException {
+        child.event(event);
     }
 }

@@ -58,6 +58,16 @@ public final class CachedStore implements MetadataStore {
     }
 
     @Override
+    public boolean isAtHand(long hostOffset) {
+        lock.lock();
+        try {
+            return chunks.containsKey(hostOffset & -CHUNK_BYTES);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
     public void read(long hostOffset, MemorySegment destination) throws BlockException {
         long bytes = destination.byteSize();
         if (bytes > (long) CHUNK_BYTES * 16) {

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -83,6 +84,24 @@ public final class ImageFile implements AutoCloseable {
         } catch (BlockException e) {
             fail(e);
             throw e;
+        }
+    }
+
+    /** As {@link #write(long, MemorySegment)}, announced as what it is. */
+    public void write(TableBuffer.PendingWrite pending) throws BlockException {
+        child.event(pending.event());
+        write(pending.hostOffset(), pending.bytes());
+    }
+
+    /** Announces a point in the life of a request to filters below; free where there are none. */
+    public void event(BlockEvent event) throws BlockException {
+        child.event(event);
+    }
+
+    /** Announces that table bytes are about to be read, unless they are at hand. */
+    public void loading(BlockEvent event, long hostOffset) throws BlockException {
+        if (!store.isAtHand(hostOffset)) {
+            child.event(event);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -92,7 +93,11 @@ public final class L1Table {
             return buffer.word(byteOffset);
         }
         long offset = l2Offset(l1Index);
-        return offset == 0 ? 0 : file.store().u64(offset + byteOffset);
+        if (offset == 0) {
+            return 0;
+        }
+        file.loading(BlockEvent.L2_LOAD, offset + byteOffset);
+        return file.store().u64(offset + byteOffset);
     }
 
     /** As {@link #l2Word} without I/O, lock or exception; {@code fallback} where that does not do. */
@@ -126,7 +131,11 @@ public final class L1Table {
             return buffer.data();
         }
         long offset = l2Offset(index);
-        return offset == 0 ? null : file.store().view(offset, geometry.clusterBytes());
+        if (offset == 0) {
+            return null;
+        }
+        file.loading(BlockEvent.L2_LOAD, offset);
+        return file.store().view(offset, geometry.clusterBytes());
     }
 
     /** Whether an entry of this table and of another one name the same L2 table, or none. */
@@ -148,6 +157,7 @@ public final class L1Table {
     public void putL2Entry(int l1Index, int l2Index, long word, long bitmap) throws BlockException {
         TableBuffer buffer = buffers[l1Index];
         if (buffer == null) {
+            file.loading(BlockEvent.L2_LOAD, l2Offset(l1Index));
             buffer = TableBuffer.load(file.store(), l2Offset(l1Index), geometry.clusterBytes());
             buffers[l1Index] = buffer;
         }
@@ -188,13 +198,19 @@ public final class L1Table {
         if (dirtyTables > 0) {
             for (TableBuffer buffer : buffers) {
                 if (buffer != null && buffer.isDirty()) {
-                    (buffer.isFresh() ? into.newTables() : into.links()).add(buffer.takeDirty());
+                    if (buffer.isFresh()) {
+                        into.newTables().add(buffer.takeDirty(BlockEvent.L2_ALLOC_WRITE));
+                    } else {
+                        into.links().add(buffer.takeDirty(BlockEvent.L2_UPDATE));
+                    }
                 }
             }
             dirtyTables = 0;
         }
         if (dirtyFrom < dirtyTo) {
-            into.links().add(new TableBuffer.PendingWrite(hostOffset + 8L * dirtyFrom, encode(dirtyFrom, dirtyTo)));
+            into.links()
+                    .add(new TableBuffer.PendingWrite(
+                            hostOffset + 8L * dirtyFrom, encode(dirtyFrom, dirtyTo), BlockEvent.L1_UPDATE));
             dirtyFrom = Integer.MAX_VALUE;
             dirtyTo = 0;
         }

@@ -68,6 +68,11 @@ public final class MappedStore implements MetadataStore {
     }
 
     @Override
+    public boolean isAtHand(long hostOffset) {
+        return true;
+    }
+
+    @Override
     public void read(long hostOffset, MemorySegment destination) throws BlockException {
         long bytes = destination.byteSize();
         require(hostOffset, bytes);

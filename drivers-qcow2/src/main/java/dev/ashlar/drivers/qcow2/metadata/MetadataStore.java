@@ -18,6 +18,9 @@ public sealed interface MetadataStore extends AutoCloseable permits MappedStore,
     /** As {@link #u64} where that needs no I/O, no lock and no allocation; else {@code fallback}. */
     long u64IfResident(long hostOffset, long fallback);
 
+    /** Whether the byte can be had without asking the file; for those who announce what they are about to read. */
+    boolean isAtHand(long hostOffset);
+
     /** Copies table bytes out. @throws BlockException IO when the range reaches behind the end of the file */
     void read(long hostOffset, MemorySegment destination) throws BlockException;
 

@@ -1,6 +1,7 @@
 package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -69,17 +70,25 @@ public final class TableBuffer {
         dirtyTo = Math.max(dirtyTo, Math.min((toByte + 511) & -512, (int) data.byteSize()));
     }
 
-    /** Takes a copy of what changed, to be written without the lock, and counts as clean from now on. */
-    public PendingWrite takeDirty() {
+    /**
+     * Takes a copy of what changed, to be written without the lock, and counts as clean from now on.
+     *
+     * @param event what the write is announced as
+     */
+    public PendingWrite takeDirty(BlockEvent event) {
         MemorySegment copy = Arena.ofAuto().allocate(dirtyTo - dirtyFrom, 8);
         MemorySegment.copy(data, dirtyFrom, copy, 0, copy.byteSize());
-        PendingWrite write = new PendingWrite(hostOffset + dirtyFrom, copy);
+        PendingWrite write = new PendingWrite(hostOffset + dirtyFrom, copy, event);
         dirtyFrom = Integer.MAX_VALUE;
         dirtyTo = 0;
         fresh = false;
         return write;
     }
 
-    /** Bytes on their way to the disk. */
-    public record PendingWrite(long hostOffset, MemorySegment bytes) {}
+    /**
+     * Bytes on their way to the disk.
+     *
+     * @param event what the write is announced as
+     */
+    public record PendingWrite(long hostOffset, MemorySegment bytes, BlockEvent event) {}
 }

@@ -66,12 +66,12 @@ public final class WriteBack {
         Changes changes = take();
         changes.refcounts().write(file);
         for (PendingWrite table : changes.newTables()) {
-            file.write(table.hostOffset(), table.bytes());
+            file.write(table);
         }
         file.flush();
         if (!changes.links().isEmpty()) {
             for (PendingWrite link : changes.links()) {
-                file.write(link.hostOffset(), link.bytes());
+                file.write(link);
             }
             file.flush();
         }
