@@ -76,6 +76,10 @@ public final class GuestMap {
 
     /** The end of the run of equal sub-clusters from one on, within its cluster; or of all that a missing L2 table would cover. */
     private long runEnd(L1Table table, long guestOffset, long word, long bitmap, int first) {
+        if (geometry.l1Index(guestOffset) >= table.length()) {
+            // a snapshot may claim any size; what its L1 table does not reach is one run
+            return Long.MAX_VALUE;
+        }
         if (word == 0 && TableEntry.offset(l1Entry(table, guestOffset)) == 0) {
             return behind(guestOffset & -geometry.l1EntryCoverageBytes(), geometry.l1EntryCoverageBytes());
         }

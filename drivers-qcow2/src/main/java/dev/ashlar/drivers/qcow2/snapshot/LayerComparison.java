@@ -35,7 +35,8 @@ public final class LayerComparison {
             throws BlockException {
         LayerComparison comparison = new LayerComparison(layout, consumer);
         long common = Math.min(fromBytes, toBytes);
-        long tables = layout.geometry().l1EntriesFor(common);
+        // behind both L1 tables, which a size may claim to reach far beyond, nothing is allocated
+        long tables = Math.min(layout.geometry().l1EntriesFor(common), Math.max(from.length(), to.length()));
         for (int i = 0; i < tables; i++) {
             comparison.compareTable(from, to, i, common);
         }

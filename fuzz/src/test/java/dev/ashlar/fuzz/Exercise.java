@@ -1,0 +1,160 @@
+package dev.ashlar.fuzz;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.spi.CheckReport;
+import dev.ashlar.core.spi.Checkable.Repair;
+import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.SnapshotComparable;
+import dev.ashlar.drivers.qcow2.Qcow2Driver;
+import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.protocol.DirectFormat;
+import dev.ashlar.testkit.protocol.MemoryFile;
+import dev.ashlar.testkit.protocol.MemoryProtocol;
+import java.lang.management.ManagementFactory;
+import java.util.List;
+
+/** Does to one image what a program would, within bounds, and watches what it costs. */
+final class Exercise {
+    private static final int PIECE_BYTES = 64 << 10;
+    private static final int MAX_MAPPINGS = 300;
+    private static final int MAX_SNAPSHOTS = 5;
+
+    /** What any image may cost, and what it may cost for each byte that it really has. */
+    private static final long MAX_ALLOCATED_BYTES = 256L << 20;
+
+    private static final long MAX_ALLOCATED_PER_FILE_BYTE = 512;
+    private static final long MAX_CPU_NANOS = 5_000_000_000L;
+
+    private Exercise() {}
+
+    /** Opens for reading, in each way, and looks at everything; the image stays as it is. */
+    static void read(SparseBytes image) {
+        for (Flag[] flags : List.of(new Flag[] {Flag.READ_ONLY}, new Flag[] {Flag.READ_ONLY, Flag.UNTRUSTED})) {
+            MemoryFile file = MemoryFile.of("hostile", image.fork());
+            bounded(image, () -> {
+                try (DirectFormat open = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file, true), flags)) {
+                    lookAround(open);
+                }
+            });
+            require(file.snapshot().firstDifference(image) < 0, "a reader changed the image");
+        }
+    }
+
+    /** Checks without repair, then with, then again: what was repaired stays repaired. */
+    static void repair(SparseBytes image) {
+        MemoryFile file = MemoryFile.of("hostile", image.fork());
+        bounded(image, () -> {
+            try (DirectFormat open =
+                    DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), Flag.READ_ONLY, Flag.CHECK)) {
+                open.check(Repair.NONE);
+            }
+        });
+        require(file.snapshot().firstDifference(image) < 0, "a check without repair changed the image");
+        boolean[] whole = new boolean[1];
+        bounded(image, () -> {
+            try (DirectFormat open = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), Flag.CHECK)) {
+                CheckReport report = open.check(Repair.ALL);
+                whole[0] = report.corruptions() == 0 && report.leaks() == 0 && report.checkErrors() == 0;
+            }
+        });
+        if (whole[0]) {
+            bounded(image, () -> {
+                try (DirectFormat open =
+                        DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), Flag.READ_ONLY, Flag.CHECK)) {
+                    CheckReport again = open.check(Repair.NONE);
+                    require(
+                            again.corruptions() == 0 && again.leaks() == 0,
+                            "a repair left " + again.corruptions() + " corruptions and " + again.leaks() + " leaks");
+                }
+            });
+        }
+    }
+
+    /** Opens for writing and changes what there is to change. */
+    static void write(SparseBytes image) {
+        MemoryFile file = MemoryFile.of("hostile", image.fork());
+        bounded(image, () -> {
+            try (DirectFormat open = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), Flag.UNMAP)) {
+                byte[] content = new byte[1000];
+                long end = open.lengthBytes();
+                for (long offset : new long[] {0, 5000, end / 2, end - content.length}) {
+                    if (offset >= 0 && offset <= end - content.length) {
+                        open.write(offset, content);
+                    }
+                }
+                open.createSnapshot("new");
+                open.discard(0, Math.min(end, 16 << 10));
+                open.flush();
+                List<SnapshotInfo> snapshots = open.snapshots().snapshots();
+                open.snapshots().applySnapshot(snapshots.getFirst());
+                open.snapshots().deleteSnapshot(snapshots.getLast());
+                lookAround(open);
+            }
+        });
+    }
+
+    private static void lookAround(DirectFormat open) throws BlockException {
+        FormatInstance format = open.format();
+        format.info();
+        format.backing();
+        long end = open.lengthBytes();
+        for (long offset : new long[] {0, end / 3, end - PIECE_BYTES}) {
+            if (offset >= 0 && offset < end) {
+                open.read(offset, (int) Math.min(PIECE_BYTES, end - offset));
+            }
+        }
+        walk(format, end);
+        List<SnapshotInfo> snapshots = open.snapshots().snapshots();
+        SnapshotComparable comparable =
+                format.capability(SnapshotComparable.class).orElseThrow();
+        for (SnapshotInfo snapshot : snapshots.subList(0, Math.min(MAX_SNAPSHOTS, snapshots.size()))) {
+            FormatInstance view = open.snapshots().openSnapshot(snapshot);
+            walk(view, view.lengthBytes());
+            view.close();
+            comparable.usage(snapshot);
+            comparable.difference(snapshot, null, (offset, lengthBytes) -> require(lengthBytes > 0, "an empty range"));
+        }
+    }
+
+    private static void walk(FormatInstance format, long end) throws BlockException {
+        long at = 0;
+        for (int i = 0; i < MAX_MAPPINGS && at < end; i++) {
+            Mapping mapping = format.map(at, end - at);
+            require(mapping.lengthBytes() > 0, "an empty mapping inside the disk, at " + at);
+            at += mapping.lengthBytes();
+        }
+    }
+
+    private interface Work {
+        void run() throws BlockException;
+    }
+
+    /** Nothing but a {@link BlockException} with a message of one line; and the work costs what the image's size explains. */
+    private static void bounded(SparseBytes image, Work work) {
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long cpu = threads.getCurrentThreadCpuTime();
+        long allocated = threads.getCurrentThreadAllocatedBytes();
+        try {
+            work.run();
+        } catch (BlockException refused) {
+            String message = String.valueOf(refused.getMessage());
+            require(
+                    message.chars().noneMatch(c -> c < ' ' || (c >= 0x7f && c < 0xa0)),
+                    "a message with control characters");
+        }
+        long bytes = threads.getCurrentThreadAllocatedBytes() - allocated;
+        require(
+                bytes < MAX_ALLOCATED_BYTES + MAX_ALLOCATED_PER_FILE_BYTE * image.lengthBytes(),
+                bytes + " bytes allocated for an image of " + image.lengthBytes());
+        require(threads.getCurrentThreadCpuTime() - cpu < MAX_CPU_NANOS, "seconds of work for one small image");
+    }
+
+    private static void require(boolean condition, String complaint) {
+        if (!condition) {
+            throw new AssertionError(complaint);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+package dev.ashlar.fuzz;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.Qcow2Driver;
+import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.hostile.HostileImage;
+import dev.ashlar.testkit.protocol.DirectFormat;
+import dev.ashlar.testkit.protocol.MemoryFile;
+import dev.ashlar.testkit.protocol.MemoryProtocol;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+
+/** Images to start from: sound ones with all that the format has, in few and small clusters, and the known hostile ones. */
+final class SeedImage {
+    private static final long DISK_BYTES = 96 << 10;
+
+    private SeedImage() {}
+
+    /** Sound images; not to be changed, but forked. */
+    static List<SparseBytes> sound() throws BlockException {
+        List<SparseBytes> images = new ArrayList<>();
+        images.add(HostileImage.sound());
+        images.add(used("cluster_size", "512"));
+        images.add(used("cluster_size", "4096", "refcount_bits", "1"));
+        images.add(used("cluster_size", "512", "refcount_bits", "64"));
+        images.add(used("cluster_size", "65536"));
+        images.add(used("cluster_size", "1024", "compat", "0.10"));
+        return images;
+    }
+
+    /** Sound and hostile ones. */
+    static List<SparseBytes> all() throws BlockException {
+        List<SparseBytes> images = sound();
+        for (HostileImage hostile : HostileImage.all()) {
+            images.add(hostile.content());
+        }
+        return images;
+    }
+
+    private static SparseBytes used(String... options) throws BlockException {
+        Map<String, String> all = new HashMap<>();
+        all.put("size", Long.toString(DISK_BYTES));
+        for (int i = 0; i < options.length; i += 2) {
+            all.put(options[i], options[i + 1]);
+        }
+        MemoryFile file = MemoryFile.empty("seed");
+        DirectFormat.create(new Qcow2Driver(), new MemoryProtocol(file), all);
+        try (DirectFormat image = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file))) {
+            Random random = new Random(1);
+            byte[] bytes = new byte[3000];
+            for (int i = 0; i < 6; i++) {
+                random.nextBytes(bytes);
+                image.write(random.nextInt((int) DISK_BYTES - bytes.length), bytes);
+                if (i % 3 == 1 && !"1".equals(all.get("refcount_bits"))) {
+                    image.createSnapshot("s" + i);
+                }
+            }
+            image.writeZeroes(0, 8192, false);
+        }
+        return file.snapshot();
+    }
+}
