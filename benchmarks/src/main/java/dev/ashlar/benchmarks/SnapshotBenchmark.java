@@ -1,10 +1,12 @@
 package dev.ashlar.benchmarks;
 
+import dev.ashlar.core.snapshot.CreateReport;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.snapshot.Snapshots;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Level;
@@ -69,10 +71,24 @@ public class SnapshotBenchmark {
         return snapshots.create(SnapshotRequest.named("now"));
     }
 
+    /** How long the disk stood still: the sum over all snapshots of a run, and their number. */
+    @State(Scope.Thread)
+    @AuxCounters(AuxCounters.Type.EVENTS)
+    public static class Standstill {
+        /** Microseconds, the wait for requests under way included. */
+        public long standstillMicros;
+
+        /** Snapshots that were taken. */
+        public long snapshotsTaken;
+    }
+
     /** Takes a snapshot. */
     @Benchmark
-    public SnapshotInfo create(AfterCreate after) throws IOException {
-        present = take();
+    public SnapshotInfo create(AfterCreate after, Standstill standstill) throws IOException {
+        CreateReport report = snapshots.createReported(SnapshotRequest.named("now"));
+        standstill.standstillMicros += report.standstillNanos() / 1000;
+        standstill.snapshotsTaken++;
+        present = report.snapshot();
         return present;
     }
 

@@ -236,6 +236,16 @@ public final class BlockNode {
         }
     }
 
+    /** Runs while no control operation of others runs on this node. Requests go on; the operation may drain the node itself. */
+    public <T> T whileControlled(ControlOperation<T> operation) throws BlockException {
+        controlLock.lock();
+        try {
+            return operation.run();
+        } finally {
+            controlLock.unlock();
+        }
+    }
+
     /** What {@link #whileDrained} runs. */
     @FunctionalInterface
     public interface ControlOperation<T> {

@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -18,19 +19,40 @@ public final class CommonDrain implements AutoCloseable {
         this.beginNanos = beginNanos;
     }
 
+    /** As {@link #begin(List, List, Preparation)}, with nothing to prepare. */
+    static CommonDrain begin(List<BlockNode> nodes) {
+        try {
+            return begin(nodes, List.of(), () -> {});
+        } catch (BlockException e) {
+            throw new IllegalStateException("nothing was to be prepared", e);
+        }
+    }
+
+    /** What is done before the nodes are drained, while no other control operation runs on them. */
+    @FunctionalInterface
+    public interface Preparation {
+        void run() throws BlockException;
+    }
+
     /**
      * Waits until no other control operation runs on the nodes, then drains them together.
      *
      * @param nodes at least one, of one graph, each once
+     * @param below more nodes on which no other control operation is to run; they are not drained
+     * @param preparation runs before the drain, while requests go on; what it throws ends the whole
      * @throws IllegalStateException as {@link BlockNode#drain}
      */
-    public static CommonDrain begin(List<BlockNode> nodes) {
-        List<BlockNode> own = List.copyOf(nodes);
+    public static CommonDrain begin(List<BlockNode> nodes, List<BlockNode> below, Preparation preparation)
+            throws BlockException {
+        List<BlockNode> drained = List.copyOf(nodes);
+        List<BlockNode> own = new ArrayList<>(drained);
+        own.addAll(below);
         lockAll(own);
         boolean begun = false;
         try {
+            preparation.run();
             long begin = System.nanoTime();
-            CommonDrain drain = new CommonDrain(own, own.get(0).graph().drain(own), begin);
+            CommonDrain drain = new CommonDrain(own, drained.get(0).graph().drain(drained), begin);
             begun = true;
             return drain;
         } finally {

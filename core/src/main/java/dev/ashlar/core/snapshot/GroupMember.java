@@ -18,6 +18,14 @@ record GroupMember(BlockNode node, Snapshots snapshots) {
         return name.startsWith("#") ? node.fileName() : name;
     }
 
+    /** The nodes below, down to the one that keeps the snapshots. */
+    List<BlockNode> below() {
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
+        return carrier == null
+                ? List.of()
+                : carrier.path().subList(1, carrier.path().size());
+    }
+
     Optional<SnapshotInfo> find(String snapshot) throws BlockException {
         return snapshots.findByName(snapshot);
     }

@@ -32,29 +32,66 @@ final class GroupOperation {
         void run() throws BlockException;
     }
 
-    private long whileStandingStill(String verb, Work work) throws BlockException {
-        for (GroupMember member : members) {
+    /** Work that begins with a snapshot of every disk. What is prepared and not used is taken back before others may change the disks. */
+    private long whileStandingStillForSnapshots(String verb, Work work) throws BlockException {
+        return whileStandingStill(verb, this::prepareSnapshot, () -> {
             try {
-                // What is written now needs not be written while all stand still.
-                member.node().flush();
-            } catch (BlockException e) {
-                throw new GroupUndo().failure(failed(verb, member), member, e);
+                work.run();
+            } finally {
+                abandonSnapshots();
+            }
+        });
+    }
+
+    private void prepareSnapshot(GroupMember member) throws BlockException {
+        boolean done = false;
+        try {
+            member.snapshots().prepareCreate();
+            done = true;
+        } finally {
+            if (!done) {
+                abandonSnapshots();
             }
         }
-        CommonDrain drain = CommonDrain.begin(GroupMember.nodes(members));
+    }
+
+    /** What can't be taken back leaks, and the disk says so when it is used next. */
+    private void abandonSnapshots() {
+        new GroupUndo().run(members, member -> member.snapshots().abandonCreate());
+    }
+
+    private long whileStandingStill(String verb, GroupUndo.Step preparation, Work work) throws BlockException {
+        List<BlockNode> below = new ArrayList<>();
+        for (GroupMember member : members) {
+            below.addAll(member.below());
+        }
+        CommonDrain drain = CommonDrain.begin(GroupMember.nodes(members), below, () -> {
+            for (GroupMember member : members) {
+                try {
+                    preparation.run(member);
+                } catch (BlockException e) {
+                    throw new GroupUndo().failure(failed(verb, member), member, e);
+                }
+            }
+        });
         try (drain) {
             work.run();
         }
         return drain.standstillNanos();
     }
 
+    /** What is written now needs not be written while all stand still. */
+    private static void flush(GroupMember member) throws BlockException {
+        member.node().flush();
+    }
+
     GroupReport create(SnapshotRequest request, @Nullable BlockNode vmStateNode) throws BlockException {
-        long nanos = whileStandingStill("create", () -> {
+        long nanos = whileStandingStillForSnapshots("create", () -> {
             for (int i = 0; i < members.size(); i++) {
                 GroupMember member = members.get(i);
                 long vmStateBytes = member.node() == vmStateNode ? request.vmStateSizeBytes() : 0;
                 try {
-                    member.snapshots().create(withVmState(request, vmStateBytes));
+                    member.snapshots().createPrepared(withVmState(request, vmStateBytes));
                 } catch (BlockException | RuntimeException e) {
                     GroupUndo undo = new GroupUndo();
                     undo.run(members.subList(0, i), done -> done.deleteAll(name));
@@ -93,7 +130,7 @@ final class GroupOperation {
         }
         String before = BEFORE + name;
         int[] committed = {-1};
-        long nanos = whileStandingStill("load", () -> {
+        long nanos = whileStandingStillForSnapshots("load", () -> {
             keepPresentState(before);
             for (int i = 0; i < members.size(); i++) {
                 GroupMember member = members.get(i);
@@ -122,7 +159,7 @@ final class GroupOperation {
         for (int i = 0; i < members.size(); i++) {
             GroupMember member = members.get(i);
             try {
-                member.snapshots().create(request);
+                member.snapshots().createPrepared(request);
             } catch (BlockException | RuntimeException e) {
                 GroupUndo undo = new GroupUndo();
                 undo.run(members.subList(0, i), done -> done.deleteAll(before));
@@ -182,7 +219,7 @@ final class GroupOperation {
             return report(having, 0);
         }
         String deleting = DELETING + name;
-        long nanos = new GroupOperation(having, name).whileStandingStill("delete", () -> {
+        long nanos = new GroupOperation(having, name).whileStandingStill("delete", GroupOperation::flush, () -> {
             for (int i = 0; i < having.size(); i++) {
                 GroupMember member = having.get(i);
                 try {
@@ -232,7 +269,7 @@ final class GroupOperation {
     /** Gives every disk back what it held before an apply that was interrupted. */
     void backToBefore() throws BlockException {
         String before = BEFORE + name;
-        whileStandingStill("load", () -> {
+        whileStandingStill("load", GroupOperation::flush, () -> {
             for (GroupMember member : members) {
                 member.apply(before);
             }

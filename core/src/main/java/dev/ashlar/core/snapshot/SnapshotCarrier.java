@@ -88,6 +88,17 @@ record SnapshotCarrier(List<BlockNode> path) {
         return true;
     }
 
+    /** Runs while no control operation of others runs on the nodes on the way. Requests go on. */
+    <T> T whileControlled(BlockNode.ControlOperation<T> operation) throws BlockException {
+        return whileControlled(0, operation);
+    }
+
+    private <T> T whileControlled(int from, BlockNode.ControlOperation<T> operation) throws BlockException {
+        return from == path.size()
+                ? operation.run()
+                : path.get(from).whileControlled(() -> whileControlled(from + 1, operation));
+    }
+
     /** Runs with every node on the way standing still, what they hold back in memory written to the carrier. */
     <T> T whileDrained(BlockNode.ControlOperation<T> operation) throws BlockException {
         return whileDrained(0, operation);

@@ -101,10 +101,62 @@ public final class Snapshots {
      * @throws BlockException READ_ONLY, UNSUPPORTED, EXISTS for a duplicate id, NO_SPACE; then nothing has changed
      */
     public SnapshotInfo create(SnapshotRequest request) throws BlockException {
+        return createReported(request).snapshot();
+    }
+
+    /**
+     * As {@link #create}, and tells for how long the node stood still. What a driver can do while requests go on is done before.
+     */
+    public CreateReport createReported(SnapshotRequest request) throws BlockException {
         Objects.requireNonNull(request, "request");
         SnapshotCarrier carrier = requireCarrier();
         requireWritable();
+        return carrier.whileControlled(() -> {
+            try {
+                prepareCreate();
+                long begin = System.nanoTime();
+                SnapshotInfo created = createPrepared(request);
+                return new CreateReport(created, System.nanoTime() - begin);
+            } catch (BlockException | RuntimeException e) {
+                abandonAfter(e);
+                throw e;
+            }
+        });
+    }
+
+    /** The first failure is the one to tell. */
+    private void abandonAfter(Exception failure) {
+        try {
+            abandonCreate();
+        } catch (BlockException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    /** First part of {@link #create}: the node need not be drained. The caller sees to it that no other control operation runs. */
+    void prepareCreate() throws BlockException {
+        SnapshotCarrier carrier = requireCarrier();
+        requireWritable();
+        if (carrier.path().size() > 1) {
+            // What drivers above hold back in memory needs not be written while all stand still.
+            node.flush();
+        }
+        carrier.capable().prepareCreate();
+    }
+
+    /** Second part. */
+    SnapshotInfo createPrepared(SnapshotRequest request) throws BlockException {
+        SnapshotCarrier carrier = requireCarrier();
+        requireWritable();
         return carrier.whileDrained(() -> carrier.capable().createSnapshot(request));
+    }
+
+    /** Takes back what {@link #prepareCreate} did, unless a snapshot came of it. */
+    void abandonCreate() throws BlockException {
+        SnapshotCarrier carrier = SnapshotCarrier.find(node);
+        if (carrier != null) {
+            carrier.capable().abandonCreate();
+        }
     }
 
     /**

@@ -19,6 +19,15 @@ public interface SnapshotCapable {
         return SnapshotIndex.of(snapshots());
     }
 
+    /**
+     * Does ahead what a creation can do while requests go on, so that the drained node has little to wait for. Called on a node that is not
+     * drained, while no other control operation runs on it; then comes {@link #createSnapshot}, or {@link #abandonCreate}.
+     */
+    default void prepareCreate() throws BlockException {}
+
+    /** Takes back what {@link #prepareCreate} did, unless a snapshot came of it; also after it failed. */
+    default void abandonCreate() throws BlockException {}
+
     /** @throws BlockException EXISTS for a duplicate id, TOO_LARGE when the table is full */
     SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException;
 

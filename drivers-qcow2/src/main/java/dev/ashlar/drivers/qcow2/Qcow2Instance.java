@@ -251,6 +251,21 @@ final class Qcow2Instance
     }
 
     @Override
+    public void prepareCreate() throws BlockException {
+        requireWritable();
+        try {
+            snapshots.prepareCreate();
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        }
+    }
+
+    @Override
+    public void abandonCreate() throws BlockException {
+        snapshots.abandonCreate();
+    }
+
+    @Override
     public SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException {
         requireWritable();
         SnapshotInfo created = snapshots.create(request, sizeBytes);

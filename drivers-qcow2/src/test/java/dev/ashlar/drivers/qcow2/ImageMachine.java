@@ -114,7 +114,7 @@ final class ImageMachine {
             case ZERO_PART -> zero(at, 1 + 2L * operation.amount(), operation.amount() % 3 != 0);
             case DISCARD -> discard(at, clusterBytes * (1L + operation.amount() % 8));
             case FLUSH -> flush();
-            case SNAPSHOT_CREATE -> createSnapshot();
+            case SNAPSHOT_CREATE -> createSnapshot(at, operation.amount());
             case SNAPSHOT_APPLY -> applySnapshot(operation.amount());
             case SNAPSHOT_DELETE -> deleteSnapshot(operation.amount());
             case GROW -> grow(operation.amount());
@@ -209,14 +209,29 @@ final class ImageMachine {
         completed();
     }
 
-    private void createSnapshot() throws BlockException {
+    /** At once, or prepared with requests between, which may also end with no snapshot. */
+    private void createSnapshot(long at, int amount) throws BlockException {
         int most = model().lengthBytes() / clusterBytes > LARGE_CLUSTERS ? 2 : 5;
-        if (model().snapshots().size() < most) {
-            String name = snapshotPrefix + ++snapshotNumber;
-            begin(() -> history.beginCreateSnapshot(name));
-            image.createSnapshot(name);
-            completed();
+        if (model().snapshots().size() >= most) {
+            return;
         }
+        if (amount % 4 != 0) {
+            image.snapshots().prepareCreate();
+        }
+        if (amount % 4 > 1) {
+            write(at, 1 + amount * 2);
+            if (amount % 8 > 4) {
+                flush();
+            }
+        }
+        if (amount % 4 == 3 && amount % 3 == 0) {
+            image.snapshots().abandonCreate();
+            return;
+        }
+        String name = snapshotPrefix + ++snapshotNumber;
+        begin(() -> history.beginCreateSnapshot(name));
+        image.createSnapshot(name);
+        completed();
     }
 
     private String chosenSnapshot(int number) {

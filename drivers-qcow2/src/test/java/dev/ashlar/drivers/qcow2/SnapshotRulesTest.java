@@ -326,7 +326,7 @@ class SnapshotRulesTest {
             }
             assertArrayEquals(before, disks.memory.file("disk").snapshot().read(0, 4096));
             try (BlockBackend top = disks.graph.open(
-                    "disk",
+                    "",
                     OpenOptions.readOnly()
                             .driverOptions(java.util.Map.of(
                                     "driver",

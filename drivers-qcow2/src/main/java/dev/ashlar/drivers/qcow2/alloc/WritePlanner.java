@@ -275,6 +275,7 @@ public final class WritePlanner {
         private final long guestEnd;
         private final long copyBeforeBytes;
         private final long copyAfterBytes;
+        private boolean pinned = true;
 
         LinkingPlan(
                 L1Table active,
@@ -295,6 +296,15 @@ public final class WritePlanner {
             this.guestEnd = guestEnd;
             this.copyBeforeBytes = copyBeforeBytes;
             this.copyAfterBytes = copyAfterBytes;
+            active.pin(l1Index);
+        }
+
+        /** Under the lock, once. */
+        private void ended() {
+            if (pinned) {
+                pinned = false;
+                active.unpin(l1Index);
+            }
         }
 
         @Override
@@ -343,21 +353,22 @@ public final class WritePlanner {
                     }
                 }
             } finally {
+                ended();
                 context.lock().unlockWrite(stamp);
             }
         }
 
         @Override
         public void abort() {
-            if (!fresh) {
-                return;
-            }
             long stamp = context.lock().writeLock();
             try {
-                context.allocator().release(run.firstCluster(), run.count());
+                if (fresh) {
+                    context.allocator().release(run.firstCluster(), run.count());
+                }
             } catch (BlockException e) {
                 context.file().fail(e);
             } finally {
+                ended();
                 context.lock().unlockWrite(stamp);
             }
         }

@@ -24,6 +24,8 @@ public final class L1Table {
     private int dirtyFrom = Integer.MAX_VALUE;
     private int dirtyTo;
     private int dirtyTables;
+    /** Per L2 table the writes under way that will change it. */
+    private final int[] pins;
 
     private L1Table(ImageFile file, long hostOffset, long[] entries) {
         this.file = file;
@@ -32,6 +34,7 @@ public final class L1Table {
         this.hostOffset = hostOffset;
         this.entries = entries;
         this.buffers = new TableBuffer[entries.length];
+        this.pins = new int[entries.length];
     }
 
     /** Reads a table of which offset and length were validated against the file. */
@@ -57,6 +60,16 @@ public final class L1Table {
 
     public int length() {
         return entries.length;
+    }
+
+    /** Whether it names no table at all. */
+    public boolean isEmpty() {
+        for (long entry : entries) {
+            if (entry != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     public long entry(int index) {
@@ -149,12 +162,36 @@ public final class L1Table {
         return entries[index] != 0 && TableEntry.isCopied(entries[index]);
     }
 
+    /** A write is planned that will change an L2 table which this L1 table owns: it must stay so until {@link #unpin}. */
+    public void pin(int index) {
+        pins[index]++;
+    }
+
+    public void unpin(int index) {
+        pins[index]--;
+    }
+
+    /** Whether an L2 table differs from the disk, or is about to. */
+    public boolean isBusy(int index) {
+        TableBuffer buffer = buffers[index];
+        return pins[index] > 0 || (buffer != null && buffer.isDirty());
+    }
+
+    /** The L2 table, which is not busy, has a second reference: from now on a copy is changed in its place (rule R6). */
+    public void shareL2(int index) {
+        buffers[index] = null;
+        putEntry(index, entries[index] & ~TableEntry.COPIED);
+    }
+
     /**
      * Changes an entry of an L2 table that this L1 table owns. Both words of an extended entry lie in one sector, and reach the disk together.
      *
      * @param bitmap of a standard entry: whether it is to read as zeros
      */
     public void putL2Entry(int l1Index, int l2Index, long word, long bitmap) throws BlockException {
+        if (!ownsL2(l1Index)) {
+            throw new IllegalStateException("change of a shared L2 table");
+        }
         TableBuffer buffer = buffers[l1Index];
         if (buffer == null) {
             file.loading(BlockEvent.L2_LOAD, l2Offset(l1Index));

@@ -46,7 +46,11 @@ public final class WriteBack {
             RefcountTable.Changes refcounts,
             List<PendingWrite> newTables,
             List<PendingWrite> links,
-            List<Run> unreferenced) {}
+            List<Run> unreferenced) {
+        boolean isEmpty() {
+            return refcounts.isEmpty() && newTables.isEmpty() && links.isEmpty() && unreferenced.isEmpty();
+        }
+    }
 
     /** Makes durable all that had completed before, data included. */
     public void flush() throws BlockException {
@@ -61,9 +65,21 @@ public final class WriteBack {
 
     /** As {@link #flush}; the caller holds the write-back lock but not the metadata lock. */
     public void flushLocked() throws BlockException {
-        ImageFile file = context.file();
-        file.requireHealthy();
+        context.file().requireHealthy();
+        write(take());
+    }
+
+    /** As {@link #flushLocked}, but where the tables hold no change there is nothing to wait for, and guest data stays to be flushed. */
+    public void settleLocked() throws BlockException {
+        context.file().requireHealthy();
         Changes changes = take();
+        if (!changes.isEmpty()) {
+            write(changes);
+        }
+    }
+
+    private void write(Changes changes) throws BlockException {
+        ImageFile file = context.file();
         changes.refcounts().write(file);
         for (PendingWrite table : changes.newTables()) {
             file.write(table);

@@ -21,7 +21,7 @@ public final class ExclusiveMetadata implements AutoCloseable {
         this.writeBack = writeBack;
         context.writeBackLock().lock();
         try {
-            writeBack.flushLocked();
+            writeBack.settleLocked();
         } catch (BlockException | RuntimeException e) {
             context.writeBackLock().unlock();
             throw e;

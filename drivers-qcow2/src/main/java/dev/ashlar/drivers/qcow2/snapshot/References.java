@@ -37,6 +37,17 @@ final class References {
         this.uncounted = uncounted;
     }
 
+    /** Adds one reference to an L2 table and to all it names; when one count would overflow, to none. */
+    static void addTable(MetadataContext context, L1Table table, int l1Index) throws BlockException {
+        new References(context, table, 1, null).table(l1Index);
+    }
+
+    /** Takes one reference from an L2 table and from all it names. What was uncounted is collected. */
+    static void removeTable(MetadataContext context, L1Table table, int l1Index, Quarantine uncounted)
+            throws BlockException {
+        new References(context, table, -1, uncounted).table(l1Index);
+    }
+
     /** Adds one reference to all; when one count would overflow, to none. */
     static void add(MetadataContext context, L1Table table) throws BlockException {
         References references = new References(context, table, 1, null);

@@ -34,6 +34,9 @@ public final class Snapshots {
     /** Look-ups for {@link #entries}; null until they are wanted. */
     private volatile @Nullable SnapshotIndex index;
 
+    /** What is counted for a snapshot that is about to be taken. */
+    private volatile @Nullable PreparedSnapshot prepared;
+
     private long tableOffset;
     private long tableBytes;
 
@@ -53,6 +56,10 @@ public final class Snapshots {
         builder.add(tableOffset, tableBytes);
         for (SnapshotEntry entry : entries) {
             builder.add(entry.l1TableOffset(), 8L * entry.l1Entries());
+        }
+        PreparedSnapshot next = prepared;
+        if (next != null) {
+            next.collectRegions(builder);
         }
     }
 
@@ -140,42 +147,89 @@ public final class Snapshots {
                 request.vmClockNanos(),
                 request.instructionCount(),
                 diskBytes);
+        PreparedSnapshot references = prepared == null ? new PreparedSnapshot(context, writeBack) : prepared;
+        prepared = references;
         try (ExclusiveMetadata exclusive = exclusive()) {
-            L1Table active = context.active();
-            List<SnapshotEntry> wanted = new ArrayList<>(entries);
-            wanted.add(new SnapshotEntry(info, 0, active.length(), new byte[0], bytes(id), bytes(request.name())));
-            NewTable newTable = reserveTable(wanted);
-            long l1Copy;
             try {
-                l1Copy = reserveL1(active.length());
+                put(exclusive, references, info);
             } catch (BlockException e) {
-                context.allocator().release(newTable.firstCluster(), newTable.clusters());
+                if (!file.isFailed()) {
+                    references.abandon(exclusive);
+                }
                 throw e;
+            } finally {
+                prepared = null;
             }
-            try {
-                References.add(context, active);
-            } catch (BlockException e) {
-                context.allocator().release(newTable.firstCluster(), newTable.clusters());
-                releaseTable(l1Copy, active.length() * 8L);
-                throw e;
-            }
-            wanted.set(
-                    wanted.size() - 1,
-                    new SnapshotEntry(info, l1Copy, active.length(), new byte[0], bytes(id), bytes(request.name())));
-            exclusive.makeCountsDurable();
-            long[] words = active.copyOfEntries(active.length());
-            CopiedFlags.clearInL1(words);
-            L1Table shared = L1Table.of(file, active.hostOffset(), words);
-            CopiedFlags.clearInL2(file, shared);
-            if (words.length > 0) {
-                MemorySegment l1 = shared.encode(0, words.length);
-                file.write(active.hostOffset(), l1);
-                file.write(l1Copy, l1);
-            }
-            context.setActive(shared);
-            switchTable(newTable, wanted);
         }
         return info;
+    }
+
+    /** Counts the references first, then everything is written, and the header's sector names it. */
+    private void put(ExclusiveMetadata exclusive, PreparedSnapshot references, SnapshotInfo info)
+            throws BlockException {
+        L1Table active = context.active();
+        byte[] id = bytes(info.id());
+        byte[] name = bytes(info.name());
+        List<SnapshotEntry> wanted = new ArrayList<>(entries);
+        wanted.add(new SnapshotEntry(info, 0, active.length(), new byte[0], id, name));
+        NewTable newTable = reserveTable(wanted);
+        long l1Copy;
+        try {
+            l1Copy = reserveL1(active.length());
+        } catch (BlockException e) {
+            context.allocator().release(newTable.firstCluster(), newTable.clusters());
+            throw e;
+        }
+        L1Table claimed;
+        try {
+            claimed = references.settle();
+        } catch (BlockException e) {
+            context.allocator().release(newTable.firstCluster(), newTable.clusters());
+            releaseTable(l1Copy, active.length() * 8L);
+            throw e;
+        }
+        wanted.set(wanted.size() - 1, new SnapshotEntry(info, l1Copy, active.length(), new byte[0], id, name));
+        if (claimed.isEmpty()) {
+            // what the snapshot shares has been counted, durably, and is not claimed any more: only its own tables are
+            // new
+            exclusive.writeCounts();
+        } else {
+            exclusive.makeCountsDurable();
+            CopiedFlags.clearInL2(file, claimed);
+        }
+        long[] words = active.copyOfEntries(active.length());
+        CopiedFlags.clearInL1(words);
+        L1Table shared = L1Table.of(file, active.hostOffset(), words);
+        if (words.length > 0) {
+            MemorySegment l1 = shared.encode(0, words.length);
+            file.write(active.hostOffset(), l1);
+            file.write(l1Copy, l1);
+        }
+        context.setActive(shared);
+        switchTable(newTable, wanted);
+        references.punchFreed();
+    }
+
+    /** Does what {@link #create} can do while requests go on. */
+    public void prepareCreate() throws BlockException {
+        abandonCreate();
+        PreparedSnapshot next = new PreparedSnapshot(context, writeBack);
+        prepared = next;
+        next.countAhead();
+    }
+
+    /** Takes back what {@link #prepareCreate} did, unless a snapshot came of it. */
+    public void abandonCreate() throws BlockException {
+        PreparedSnapshot unused = prepared;
+        if (unused == null) {
+            return;
+        }
+        prepared = null;
+        if (!file.isFailed()) {
+            try (ExclusiveMetadata exclusive = exclusive()) {
+                unused.abandon(exclusive);
+            }
+        }
     }
 
     /**
