@@ -54,6 +54,7 @@ public final class ImgProgram {
     private int dispatch(String[] words) throws BlockException {
         return switch (words[0]) {
             case "bench" -> new BenchCommand(console).run(words);
+            case "bitmap" -> new BitmapCommand(console).run(words);
             case "check" -> new CheckCommand(console).run(words);
             case "compare" -> new CompareCommand(console).run(words);
             case "convert" -> new ConvertCommand(console).run(words);
@@ -62,7 +63,7 @@ public final class ImgProgram {
             case "map" -> new MapCommand(console).run(words);
             case "resize" -> new ResizeCommand(console).run(words);
             case "snapshot" -> new SnapshotCommand(console).run(words);
-            case "amend", "bitmap", "commit", "dd", "measure", "rebase" -> throw refused(words[0]);
+            case "amend", "commit", "dd", "measure", "rebase" -> throw refused(words[0]);
             default -> throw console.usageError("Command not found: " + words[0]);
         };
     }

@@ -33,6 +33,7 @@ public final class DirtyBitmap {
     private volatile boolean readOnly;
     private volatile boolean inconsistent;
     private volatile boolean persistent;
+    private volatile boolean changed = true;
 
     /** What forbids an operation. */
     private enum Bar {
@@ -102,6 +103,21 @@ public final class DirtyBitmap {
 
     public boolean hasSuccessor() {
         return successor != null;
+    }
+
+    /** Whether it is not as its image keeps it, as far as it was loaded from one or stored. */
+    public boolean isChanged() {
+        return changed;
+    }
+
+    /** The image keeps it as it is now. For drivers. */
+    public void markStored() {
+        changed = false;
+    }
+
+    /** Asked before an operation that changes it. @throws BlockException BUSY; READ_ONLY; CORRUPT if it is inconsistent */
+    public void requireUsable() throws BlockException {
+        requireNone(ANY);
     }
 
     /** Whether the byte lies in a dirty part. */
@@ -176,6 +192,7 @@ public final class DirtyBitmap {
         owner.lock().lock();
         try {
             requireNone(BUSY_OR_INCONSISTENT);
+            changed |= enabled != on;
             enabled = on;
             owner.stateChanged();
         } finally {
@@ -188,6 +205,7 @@ public final class DirtyBitmap {
         owner.lock().lock();
         try {
             requireNone(ANY);
+            changed = true;
             bits.clear(0, bits.length());
         } finally {
             owner.lock().unlock();
@@ -203,6 +221,7 @@ public final class DirtyBitmap {
         long end = endOf(offset, lengthBytes);
         if (offset < end) {
             long to = end == sizeBytes ? bits.length() : end >>> granularityBits;
+            changed = true;
             bits.clear(bitsFor(offset, granularityBits), to);
         }
     }
@@ -212,6 +231,7 @@ public final class DirtyBitmap {
         requireChangeable();
         long end = endOf(offset, lengthBytes);
         if (offset < end) {
+            changed = true;
             bits.set(offset >>> granularityBits, (end - 1 >>> granularityBits) + 1);
         }
     }
@@ -246,6 +266,7 @@ public final class DirtyBitmap {
             if (sum.length() != bits.length()) {
                 throw new BlockException(Kind.BUSY, "Bitmap '" + shownName() + "' was resized while it was merged");
             }
+            changed = true;
             bits.or(sum);
         } finally {
             owner.lock().unlock();
@@ -281,6 +302,7 @@ public final class DirtyBitmap {
             }
             requireNone(BUSY_OR_INCONSISTENT);
             DirtyBitmap next = owner.addAnonymous(granularityBytes(), sizeBytes);
+            changed = true;
             next.enabled = enabled;
             enabled = false;
             busy = true;
@@ -406,6 +428,9 @@ public final class DirtyBitmap {
         }
         long last = Math.min(end, sizeBytes) - 1;
         if (offset <= last) {
+            if (!changed) {
+                changed = true;
+            }
             bits.set(offset >>> granularityBits, (last >>> granularityBits) + 1);
         }
     }
@@ -422,12 +447,14 @@ public final class DirtyBitmap {
             inconsistent = true;
             return;
         }
+        changed = true;
         bits.resize(bitsFor(lengthBytes, granularityBits));
         sizeBytes = lengthBytes;
     }
 
     void restoreState(boolean on, boolean isInconsistent) {
         persistent = true;
+        changed = false;
         inconsistent = isInconsistent;
         enabled = on && !isInconsistent;
     }

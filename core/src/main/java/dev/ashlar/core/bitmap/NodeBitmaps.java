@@ -110,7 +110,12 @@ public final class NodeBitmaps {
                     "Can't store persistent bitmaps to " + disk().name() + ": Operation not supported");
         }
         if (find(name).isEmpty()) {
-            store.get().requireRoomFor(name, granularityBytes);
+            try {
+                store.get().requireRoomFor(name, granularityBytes);
+            } catch (BlockException e) {
+                String refused = "Can't make bitmap '" + name + "' persistent in '" + disk().name() + "': ";
+                throw new BlockException(e.kind(), refused + e.getMessage(), e.reason(), e);
+            }
         }
         DirtyBitmap bitmap = create(name, granularityBytes);
         bitmap.setPersistent(true);

@@ -11,7 +11,7 @@ import java.util.Map;
  * @param corrupt the image is marked corrupt
  * @param encrypted guest data is encrypted
  * @param specific facts of the format in the order and with the names in which they are shown; values are {@link String}, {@link
- *     Boolean}, {@link Long} or another such map
+ *     Boolean}, {@link Long}, a list of values or another such map
  */
 public record FormatInfo(
         long clusterSizeBytes, boolean dirty, boolean corrupt, boolean encrypted, Map<String, Object> specific) {

@@ -1,22 +1,28 @@
 package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** What {@code info} shows of an image, named and ordered as QEMU's tools do. */
 final class ImageFacts {
     private ImageFacts() {}
 
-    static FormatInfo of(Qcow2Header header) {
+    static FormatInfo of(Qcow2Header header, List<BitmapEntry> bitmaps) {
         Map<String, Object> facts = new LinkedHashMap<>();
         boolean v3 = header.version() >= 3;
         facts.put("compat", v3 ? "1.1" : "0.10");
         facts.put("compression-type", header.compressionType() == 1 ? "zstd" : "zlib");
         if (v3) {
             facts.put("lazy-refcounts", (header.compatibleFeatures() & Feature.LAZY_REFCOUNTS) != 0);
+        }
+        if (!bitmaps.isEmpty()) {
+            facts.put("bitmaps", bitmapFacts(bitmaps));
         }
         facts.put("refcount-bits", (long) (1 << header.refcountOrder()));
         if (v3) {
@@ -25,5 +31,24 @@ final class ImageFacts {
         }
         return new FormatInfo(
                 1L << header.clusterBits(), header.has(Feature.DIRTY), header.has(Feature.CORRUPT), false, facts);
+    }
+
+    private static List<Object> bitmapFacts(List<BitmapEntry> bitmaps) {
+        List<Object> list = new ArrayList<>(bitmaps.size());
+        for (BitmapEntry bitmap : bitmaps) {
+            List<String> flags = new ArrayList<>(2);
+            if (bitmap.isInUse()) {
+                flags.add("in-use");
+            }
+            if (bitmap.isAuto()) {
+                flags.add("auto");
+            }
+            Map<String, Object> facts = new LinkedHashMap<>();
+            facts.put("flags", flags);
+            facts.put("name", bitmap.name());
+            facts.put("granularity", bitmap.granularityBytes());
+            list.add(facts);
+        }
+        return list;
     }
 }

@@ -65,7 +65,7 @@ public final class Qcow2Driver implements BlockDriver {
         try {
             HeaderSector sector = new HeaderSector(head);
             MetadataContext context = new MetadataContext(file, sector, header);
-            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch);
+            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch, checking);
             if (!readOnly && !checking) {
                 prepareForWriting(instance, header, sector, file);
             }
@@ -85,11 +85,13 @@ public final class Qcow2Driver implements BlockDriver {
         if (header.has(Feature.DIRTY) && instance.check(Repair.ALL, line -> {}).corruptions() > 0) {
             throw new BlockException(Kind.CORRUPT, "Image was not closed cleanly and can't be repaired");
         }
-        if (header.autoclearFeatures() != 0) {
-            sector.setAutoclearFeatures(0);
+        long kept = header.autoclearFeatures() & Feature.BITMAPS;
+        if (header.autoclearFeatures() != kept) {
+            sector.setAutoclearFeatures(kept);
             sector.write(file);
             file.flush();
         }
+        instance.dropVoidBitmaps();
     }
 
     private static MemorySegment readHead(ChildAccess child) throws BlockException {

@@ -3,9 +3,11 @@ package dev.ashlar.drivers.qcow2;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -23,6 +25,7 @@ import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
+import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.check.Checker;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
@@ -50,6 +53,7 @@ final class Qcow2Instance
                 SnapshotComparable,
                 SnapshotRenamable,
                 VmStateCapable,
+                BitmapStore,
                 Resizable,
                 Checkable {
     private final Qcow2Header header;
@@ -63,10 +67,13 @@ final class Qcow2Instance
     private final CompressedReader compressedReader;
     private final Snapshots snapshots;
     private final Resizer resizer;
+    private final StoredBitmaps bitmaps;
     private final Map<SnapshotInfo, Integer> openViews = new HashMap<>();
     private volatile long sizeBytes;
 
-    Qcow2Instance(Qcow2Header header, MetadataContext context, boolean readOnly, boolean unmap) throws BlockException {
+    /** @param checking the image is opened to be checked: what is wrong with its bitmaps does not matter here */
+    Qcow2Instance(Qcow2Header header, MetadataContext context, boolean readOnly, boolean unmap, boolean checking)
+            throws BlockException {
         this.header = header;
         this.readOnly = readOnly;
         this.context = context;
@@ -79,6 +86,7 @@ final class Qcow2Instance
         this.compressedReader = new CompressedReader(context.geometry(), file.data());
         this.snapshots = Snapshots.load(context, writeBack, header);
         this.resizer = new Resizer(context, writeBack);
+        this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
     }
 
     @Override
@@ -131,7 +139,7 @@ final class Qcow2Instance
 
     @Override
     public long planInPlace(long guestOffset, long lengthBytes) {
-        return readOnly || file.isFailed() ? -1 : direct(guestOffset, lengthBytes, true);
+        return readOnly || file.isFailed() || bitmaps.mustMark() ? -1 : direct(guestOffset, lengthBytes, true);
     }
 
     private long direct(long guestOffset, long lengthBytes, boolean writable) {
@@ -160,7 +168,7 @@ final class Qcow2Instance
 
     @Override
     public WritePlan planWrite(long guestOffset, long lengthBytes) throws BlockException {
-        requireWritable();
+        prepareWrite();
         return planner.plan(guestOffset, lengthBytes);
     }
 
@@ -172,7 +180,7 @@ final class Qcow2Instance
 
     @Override
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
-        requireWritable();
+        prepareWrite();
         return Math.min(
                 lengthBytes, unmapper.writeZeroes(guestOffset, toWholeClusters(guestOffset, lengthBytes), mayUnmap));
     }
@@ -185,8 +193,14 @@ final class Qcow2Instance
 
     @Override
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
-        requireWritable();
+        prepareWrite();
         unmapper.discard(guestOffset, toWholeClusters(guestOffset, lengthBytes));
+    }
+
+    /** Before the disk's content changes. */
+    private void prepareWrite() throws BlockException {
+        requireWritable();
+        bitmaps.beforeWrite();
     }
 
     private void requireWritable() throws BlockException {
@@ -210,10 +224,42 @@ final class Qcow2Instance
                 // the second one writes the counts of what the first one set free
                 writeBack.flush();
                 writeBack.flush();
+                storeBitmaps();
             }
         } finally {
             file.close();
         }
+    }
+
+    /** Whatever becomes of bitmaps, the disk's content is safe by now. */
+    private void storeBitmaps() throws BlockException {
+        try {
+            bitmaps.store();
+            writeBack.flush();
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Lost persistent bitmaps: " + e.getMessage(), e.reason(), e);
+        }
+    }
+
+    @Override
+    public void loadBitmaps(NodeBitmaps into) throws BlockException {
+        bitmaps.load(into, sizeBytes);
+    }
+
+    /** Drops what a program that knows nothing of bitmaps left of them. */
+    void dropVoidBitmaps() throws BlockException {
+        bitmaps.dropVoidExtension(header);
+    }
+
+    @Override
+    public void requireRoomFor(String name, long granularityBytes) throws BlockException {
+        bitmaps.requireRoomFor(name, granularityBytes, sizeBytes);
+    }
+
+    @Override
+    public void removeStored(String name) throws BlockException {
+        requireWritable();
+        bitmaps.remove(name);
     }
 
     @Override
@@ -224,7 +270,7 @@ final class Qcow2Instance
 
     @Override
     public FormatInfo info() {
-        return ImageFacts.of(header);
+        return ImageFacts.of(header, bitmaps.entries());
     }
 
     @Override
@@ -409,6 +455,7 @@ final class Qcow2Instance
         if (lengthBytes < sizeBytes) {
             throw new BlockException(Kind.UNSUPPORTED, "Shrinking qcow2 images is not supported");
         }
+        bitmaps.beforeResize();
         resizer.grow(sizeBytes, lengthBytes);
         sizeBytes = lengthBytes;
     }

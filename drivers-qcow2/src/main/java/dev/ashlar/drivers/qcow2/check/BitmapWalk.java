@@ -1,15 +1,15 @@
 package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.Bits;
-import dev.ashlar.drivers.qcow2.format.HeaderExtension;
-import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Counts the clusters of stored bitmaps: directory, tables and data. They are not read here, but their space is theirs. Source: qcow2 specification, "Bitmaps".
+ * Counts the clusters of stored bitmaps: directory, tables and data. Source: qcow2 specification, "Bitmaps".
  */
 final class BitmapWalk {
     private static final long MAX_DIRECTORY_BYTES = 64L << 20;
@@ -25,12 +25,10 @@ final class BitmapWalk {
         this.findings = findings;
     }
 
-    void walk(Qcow2Header header) {
-        for (HeaderExtension extension : header.extensions()) {
-            if (extension.type() == HeaderExtension.BITMAPS && extension.data().length >= 24) {
-                MemorySegment fields = MemorySegment.ofArray(extension.data());
-                directory(Bits.u64(fields, 16), Bits.u64(fields, 8));
-            }
+    /** @param extension null where the image has no bitmaps: what an outdated extension names is leaked */
+    void walk(@Nullable BitmapExtension extension) {
+        if (extension != null) {
+            directory(extension.directoryOffset(), extension.directoryBytes());
         }
     }
 

@@ -62,7 +62,7 @@ public final class Checker {
             references.add(0, geometry.clusterBytes());
             new LayerWalk(layout, references, findings, true).walk(context.active());
             walkSnapshots(references);
-            new BitmapWalk(file, references, findings).walk(header);
+            new BitmapWalk(file, references, findings).walk(context.bitmapExtension());
             walkRefcountStructure(references);
             long highest = compareAndRepair(references);
             writeCounts();

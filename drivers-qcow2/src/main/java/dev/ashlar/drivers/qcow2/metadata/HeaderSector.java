@@ -53,6 +53,21 @@ public final class HeaderSector {
         Bits.putU64(sector, 88, bits);
     }
 
+    /** 0 where the image's version has none. */
+    public long autoclearFeatures() {
+        return Bits.u32(sector, 4) >= 3 ? Bits.u64(sector, 88) : 0;
+    }
+
+    /** The sector as it will be written; changes by others show. */
+    public MemorySegment view() {
+        return sector.asReadOnly();
+    }
+
+    /** Replaces some bytes. */
+    public void set(long at, MemorySegment bytes) {
+        MemorySegment.copy(bytes, 0, sector, at, bytes.byteSize());
+    }
+
     public void write(ImageFile file) throws BlockException {
         file.write(0, sector);
     }

@@ -5,6 +5,7 @@ import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
@@ -12,6 +13,7 @@ import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.StampedLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The metadata of one open image and its two locks. Order: write-back lock, then metadata lock; no data I/O under either of them, no guest request under the
@@ -28,6 +30,10 @@ public final class MetadataContext {
     private volatile L1Table active;
     /** Where the snapshots' tables lie; set once they are loaded. */
     private MetadataRegions.Source snapshotRegions = builder -> {};
+    /** Where the tables of bitmaps lie; set once they are known. */
+    private MetadataRegions.Source bitmapRegions = builder -> {};
+
+    private volatile @Nullable BitmapExtension bitmapExtension;
 
     public MetadataContext(ImageFile file, HeaderSector headerSector, Qcow2Header header) throws BlockException {
         this.file = file;
@@ -89,6 +95,19 @@ public final class MetadataContext {
         snapshotRegions = source;
     }
 
+    public void setBitmapRegions(MetadataRegions.Source source) {
+        bitmapRegions = source;
+    }
+
+    /** Where the header says the bitmap directory is; null where there is none. */
+    public @Nullable BitmapExtension bitmapExtension() {
+        return bitmapExtension;
+    }
+
+    public void setBitmapExtension(@Nullable BitmapExtension extension) {
+        bitmapExtension = extension;
+    }
+
     private void collectRegions(MetadataRegions.Builder builder) {
         L1Table table = active;
         builder.add(table.hostOffset(), 8L * table.length());
@@ -99,5 +118,6 @@ public final class MetadataContext {
             }
         }
         snapshotRegions.collect(builder);
+        bitmapRegions.collect(builder);
     }
 }
