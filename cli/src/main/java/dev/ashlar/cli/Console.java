@@ -20,6 +20,7 @@ public final class Console {
     private final PrintStream out;
     private final PrintStream err;
     private final UserObjects objects;
+    private Trust trust = Trust.full();
 
     public Console(String program, InputStream in, OutputStream out, OutputStream err) {
         this.program = program;
@@ -36,6 +37,7 @@ public final class Console {
         out = other.out;
         err = other.err;
         objects = other.objects;
+        trust = other.trust;
     }
 
     /** This console, with messages under another name. */
@@ -51,6 +53,15 @@ public final class Console {
     /** What {@code --object} defined; lives as long as the program. */
     public UserObjects objects() {
         return objects;
+    }
+
+    /** Whether the images on the command line are trusted. */
+    public Trust trust() {
+        return trust;
+    }
+
+    void trust(Trust said) {
+        trust = said;
     }
 
     public InputStream in() {

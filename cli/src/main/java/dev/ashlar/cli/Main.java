@@ -56,7 +56,8 @@ public final class Main {
         int status;
         try {
             requireText(arguments);
-            status = dispatch(console, words);
+            console.trust(Trust.of(console, words));
+            status = dispatch(console, console.trust().isFull() ? words : Trust.without(words));
         } catch (ProgramExit e) {
             status = e.status();
         } catch (BlockException e) {

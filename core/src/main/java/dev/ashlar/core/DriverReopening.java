@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class DriverReopening {
     private final BlockNode node;
+    private final ImageLimits limits;
     /** How the driver was opened last; changed by the thread that holds the node's control lock. */
     private volatile Mode mode;
 
@@ -40,8 +41,9 @@ final class DriverReopening {
         }
     }
 
-    DriverReopening(BlockNode node, Map<String, String> options, EnumSet<Flag> flags) {
+    DriverReopening(BlockNode node, Map<String, String> options, EnumSet<Flag> flags, ImageLimits limits) {
         this.node = node;
+        this.limits = limits;
         this.mode = new Mode(Map.copyOf(options), flags);
     }
 
@@ -128,7 +130,8 @@ final class DriverReopening {
                     wanted.flags(),
                     null,
                     null,
-                    node.graph().secrets()));
+                    node.graph().secrets(),
+                    limits));
         }
         ChildEdge primary = node.edges().get(0);
         if (!primary.node().isInserted()) {
@@ -152,7 +155,8 @@ final class DriverReopening {
                 wanted.flags(),
                 accessTo(primary),
                 references,
-                node.graph().secrets()));
+                node.graph().secrets(),
+                limits));
     }
 
     private ChildAccess openAgain(String childName) throws BlockException {

@@ -82,7 +82,13 @@ final class ImageCreation {
             String plainName)
             throws BlockException {
         OpenContext context = new OpenContext(
-                nodeName, Map.of("filename", plainName), EnumSet.of(Flag.UNMAP), null, null, graph.secrets());
+                nodeName,
+                Map.of("filename", plainName),
+                EnumSet.of(Flag.UNMAP),
+                null,
+                null,
+                graph.secrets(),
+                ImageLimits.NONE);
         if (!(protocol.open(context) instanceof ProtocolInstance instance)) {
             throw new IllegalStateException("driver '" + protocol.name() + "' opened no protocol");
         }

@@ -66,6 +66,10 @@ final class ModeChange implements GraphChange {
                 if (how == null || !node.isInserted()) {
                     throw new BlockException(Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
                 }
+                if (!readOnly && how.mode().flags().contains(Flag.UNTRUSTED)) {
+                    throw new BlockException(
+                            Kind.PERMISSION, "Node '" + node.name() + "' is not trusted and stays read-only");
+                }
                 former.add(new Former(node, node.mode(), how.mode()));
                 setMode(
                         node,

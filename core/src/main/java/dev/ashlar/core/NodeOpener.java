@@ -206,7 +206,8 @@ final class NodeOpener {
         try {
             Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
             own.put("filename", fileName);
-            OpenContext context = new OpenContext(name, own, flags(spec), null, null, graph.secrets());
+            OpenContext context =
+                    new OpenContext(name, own, flags(spec), null, null, graph.secrets(), options.limits());
             instance = driver.open(context);
             if (!(instance instanceof ProtocolInstance protocol)) {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
@@ -214,7 +215,7 @@ final class NodeOpener {
             Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
             String shownName = fileName.isEmpty() ? protocol.fileName() : fileName;
             BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
-            node.rememberReopening(new DriverReopening(node, own, flags(spec)));
+            node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
             graph.add(node);
             instance = null;
             return node;
@@ -256,14 +257,15 @@ final class NodeOpener {
                             .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
             };
-            instance = driver.open(new OpenContext(name, own, flags(spec), access, references, graph.secrets()));
+            instance = driver.open(
+                    new OpenContext(name, own, flags(spec), access, references, graph.secrets(), options.limits()));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
             layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
                 layer.guardHead(new HeadGuard(this::refuseImage));
             }
             BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
-            node.rememberReopening(new DriverReopening(node, own, flags(spec)));
+            node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
             rememberBacking(node, spec);
             graph.add(node);
             done = true;

@@ -17,7 +17,8 @@ record OpenContext(
         EnumSet<Flag> flagSet,
         @Nullable ChildAccess child,
         @Nullable References references,
-        SecretSource secrets)
+        SecretSource secrets,
+        ImageLimits limits)
         implements OpenRequest {
 
     /** Opens further children: files named inside the image, and what the options describe. */

@@ -17,6 +17,7 @@ public final class OpenOptions {
     private @Nullable String deviceName;
     private boolean backing = true;
     private OpenGate gate = OpenGate.ALLOW;
+    private ImageLimits limits = ImageLimits.NONE;
     private Map<String, String> driverOptions = Map.of();
 
     private OpenOptions() {}
@@ -75,10 +76,21 @@ public final class OpenOptions {
         return copy;
     }
 
-    /** The image is not trusted: read-only, format given or by magic only, no file named inside is opened. */
+    /**
+     * The image is not trusted: read-only, format given or by magic only, no file named inside is opened, dirty and corrupt images are refused, and what it may claim
+     * is limited ({@link ImageLimits#UNTRUSTED}).
+     */
     public OpenOptions untrusted(boolean on) {
         OpenOptions copy = with(Flag.UNTRUSTED, on);
         copy.gate = on ? OpenGate.REFUSE : OpenGate.ALLOW;
+        copy.limits = on ? ImageLimits.UNTRUSTED : ImageLimits.NONE;
+        return copy;
+    }
+
+    /** What the image may claim at most. */
+    public OpenOptions limits(ImageLimits imageLimits) {
+        OpenOptions copy = copy();
+        copy.limits = Objects.requireNonNull(imageLimits, "imageLimits");
         return copy;
     }
 
@@ -150,6 +162,10 @@ public final class OpenOptions {
         return gate;
     }
 
+    ImageLimits limits() {
+        return limits;
+    }
+
     Map<String, String> driverOptions() {
         return driverOptions;
     }
@@ -176,6 +192,7 @@ public final class OpenOptions {
         copy.deviceName = deviceName;
         copy.backing = backing;
         copy.gate = gate;
+        copy.limits = limits;
         copy.driverOptions = driverOptions;
         return copy;
     }

@@ -134,7 +134,11 @@ final class CreateCommand {
         }
         try (BlockBackend image = graph.open(
                 Images.resolve(fileName, backing),
-                Images.options(false, chosenFormat, CacheMode.WRITEBACK, true).noIo(true))) {
+                console.trust()
+                        .apply(
+                                Images.options(false, chosenFormat, CacheMode.WRITEBACK, true)
+                                        .noIo(true),
+                                backing))) {
             if (chosenFormat == null) {
                 ProgramExit exit = fail(fileName, "Backing file specified without backing format");
                 console.hintWithoutEnd("Detected format of " + image.formatName() + ".");

@@ -64,6 +64,15 @@ record ImageFacts(
         }
     }
 
+    /** A file that the image names, its backing file or else its data file; null if it names none. */
+    @Nullable
+    String reference() {
+        if (backing != null) {
+            return backing.fileName();
+        }
+        return info != null && info.specific().get("data file") instanceof String dataFile ? dataFile : null;
+    }
+
     @Nullable
     String backingFormat() {
         return backing == null ? null : backing.format();

@@ -41,6 +41,9 @@ public final class ImgHelp {
           diff      tells where two snapshots differ, from tables alone: --from SNAPSHOT [--to SNAPSHOT] IMAGE
           group     snapshots of several disks, all or none: create|apply|delete|list|check NAME --disk IMAGE...
           tour      shows on a scratch image what all this is about
+
+        Every command takes --untrusted: the image is only read, its format is given or shown by its magic, no file that it names is
+        opened, and --untrusted=max-size=SIZE,max-snapshots=N,max-table=SIZE says what it may claim at most.
         """;
 
     private ImgHelp() {}

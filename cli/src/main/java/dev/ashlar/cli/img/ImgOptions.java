@@ -80,7 +80,8 @@ final class ImgOptions {
     }
 
     /** Opens an image that stands among the operands: by its name, or as its options say. */
-    BlockBackend open(BlockGraph graph, String operand, OpenOptions how) throws BlockException {
+    BlockBackend open(BlockGraph graph, String operand, OpenOptions options) throws BlockException {
+        OpenOptions how = console.trust().apply(options, operand);
         return imageOpts
                 ? Images.openDescribed(console, graph, operand, how)
                 : Images.open(console, graph, operand, how);

@@ -78,7 +78,8 @@ final class InfoCommand {
             seen.add(next);
             ImageFacts facts = look(images.isEmpty() ? options : null, next, nextFormat);
             images.add(facts);
-            next = chain ? facts.backingPath() : null;
+            // what an image names that is not trusted is told, not opened
+            next = chain && console.trust().isFull() ? facts.backingPath() : null;
             nextFormat = facts.backingFormat();
         }
         return images;

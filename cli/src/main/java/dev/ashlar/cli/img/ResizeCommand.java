@@ -55,12 +55,39 @@ final class ResizeCommand {
         boolean relative = sign == '+' || sign == '-';
         OptionValues values = new OptionValues(console);
         long amount = values.size("size", relative ? size.substring(1) : size);
+        if (format == null && !options.isImageOpts()) {
+            requireNoReference(options.operand(0));
+        }
         try (BlockGraph graph = console.objects().newGraph();
                 BlockBackend image = options.open(
                         graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false))) {
             long current = image.lengthBytes();
             long wanted = !relative ? amount : sign == '+' ? current + amount : current - amount;
             return resize(image, current, wanted);
+        }
+    }
+
+    /**
+     * A guest can write an image header to the start of its raw disk. Whoever resizes that disk without naming its format must not be led to the file which that header
+     * names (CVE-2026-24708).
+     */
+    private void requireNoReference(String fileName) throws BlockException {
+        try (BlockGraph graph = console.objects().newGraph();
+                BlockBackend image = Images.open(
+                        console,
+                        graph,
+                        fileName,
+                        Images.options(false, null, CacheMode.WRITEBACK, true)
+                                .backing(false)
+                                .noIo(true))) {
+            ImageFacts facts = ImageFacts.of(image);
+            String reference = facts.reference();
+            if (reference != null) {
+                console.error("'" + fileName + "' was taken for " + facts.format()
+                        + " by its content alone, and names the file '" + reference
+                        + "'; use -f to say that this is right");
+                throw new ProgramExit(1);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.ashlar.cli.io;
 
+import dev.ashlar.cli.Trust;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
@@ -18,11 +19,13 @@ final class ImageOpener {
     private final BlockGraph graph;
     private final @Nullable String name;
     private final OpenSettings settings;
+    private final Trust trust;
 
-    ImageOpener(BlockGraph graph, @Nullable String name, OpenSettings settings) {
+    ImageOpener(BlockGraph graph, @Nullable String name, OpenSettings settings, Trust trust) {
         this.graph = graph;
         this.name = name;
         this.settings = settings;
+        this.trust = trust;
     }
 
     BlockBackend open() throws BlockException {
@@ -33,10 +36,14 @@ final class ImageOpener {
             if (settings.isReadOnly()) {
                 throw new BlockException(Kind.INVALID, "Can't use copy-on-read on read-only device");
             }
-            return openOver(graph.openNode(name, settings.toOptions()), "copy-on-read", "file");
+            return openOver(graph.openNode(name, options(false)), "copy-on-read", "file");
         }
-        OpenOptions options = settings.toOptions();
+        OpenOptions options = options(settings.isReadOnly() || !trust.isFull());
         return name == null ? graph.open(options) : graph.open(name, options);
+    }
+
+    private OpenOptions options(boolean forReading) throws BlockException {
+        return trust.apply(settings.toOptions(forReading), String.valueOf(name));
     }
 
     private BlockBackend openOver(BlockNode node, String driver, String childName) throws BlockException {
@@ -45,7 +52,7 @@ final class ImageOpener {
 
     /** The overlay's file has no name any more once it is open, so it goes away however the program ends. */
     private BlockBackend openOverlay() throws BlockException {
-        BlockNode below = graph.openNode(name, settings.toOptions(true));
+        BlockNode below = graph.openNode(name, options(true));
         Path file = null;
         try {
             String folder = System.getenv().getOrDefault("TMPDIR", "/var/tmp");

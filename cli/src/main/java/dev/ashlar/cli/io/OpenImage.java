@@ -49,7 +49,7 @@ final class OpenImage implements AutoCloseable {
         }
         BlockGraph newGraph = console.objects().newGraph();
         try {
-            backend = new ImageOpener(newGraph, name, how).open();
+            backend = new ImageOpener(newGraph, name, how, console.trust()).open();
         } catch (BlockException e) {
             console.error("can't open" + (name == null ? "" : " device " + name) + ": " + e.getMessage());
             newGraph.close();

@@ -97,11 +97,7 @@ final class OpenSettings {
         return cache.writethrough();
     }
 
-    OpenOptions toOptions() {
-        return toOptions(readOnly);
-    }
-
-    /** As {@link #toOptions()}, for reading or for writing. */
+    /** What was said, for reading or for writing. */
     OpenOptions toOptions(boolean forReading) {
         OpenOptions options = forReading ? OpenOptions.readOnly() : OpenOptions.readWrite();
         if (format != null) {

@@ -64,9 +64,9 @@ final class Arguments {
     }
 
     /** Opens an image; a failure names it. */
-    static BlockBackend open(BlockGraph graph, String fileName, OpenOptions options) throws BlockException {
+    BlockBackend open(BlockGraph graph, String fileName, OpenOptions options) throws BlockException {
         try {
-            return graph.open(fileName, options);
+            return graph.open(fileName, console.trust().apply(options, fileName));
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not open '" + fileName + "': " + e.getMessage(), e);
         }

@@ -75,7 +75,7 @@ public final class DiffCommand {
         }
         OpenOptions options = OpenOptions.readOnly().format(format).forceShare(forceShare);
         try (BlockGraph graph = console.objects().newGraph();
-                BlockBackend image = Arguments.open(graph, fileName, options)) {
+                BlockBackend image = arguments.open(graph, fileName, options)) {
             Snapshots snapshots = image.snapshots();
             SnapshotInfo first = find(snapshots, from);
             SnapshotInfo second = to == null ? null : find(snapshots, to);

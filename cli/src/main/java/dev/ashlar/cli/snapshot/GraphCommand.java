@@ -61,7 +61,7 @@ public final class GraphCommand {
         }
         OpenOptions options = OpenOptions.readOnly().format(format).forceShare(forceShare);
         try (BlockGraph graph = console.objects().newGraph();
-                BlockBackend image = Arguments.open(graph, arguments.soleFileName(), options)) {
+                BlockBackend image = arguments.open(graph, arguments.soleFileName(), options)) {
             SnapshotGraph layers = SnapshotGraph.of(image.root());
             console.out()
                     .print(

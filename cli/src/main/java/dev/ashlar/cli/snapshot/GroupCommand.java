@@ -107,16 +107,17 @@ public final class GroupCommand {
         if (disks.isEmpty()) {
             throw console.usageError("At least one device is required for snapshot");
         }
-        return open(action, arguments.operandCount() == 2 ? arguments.operand(1) : "");
+        return open(arguments, action, arguments.operandCount() == 2 ? arguments.operand(1) : "");
     }
 
-    private int open(String action, String name) throws BlockException {
+    private int open(Arguments arguments, String action, String name) throws BlockException {
         boolean writing = !action.equals("list") && (!action.equals("check") || repair);
         try (BlockGraph graph = console.objects().newGraph()) {
             List<String> nodes = new ArrayList<>();
             for (String disk : disks) {
                 OpenOptions options = writing ? OpenOptions.readWrite() : OpenOptions.readOnly();
-                nodes.add(Arguments.open(graph, disk, options.format(format))
+                nodes.add(arguments
+                        .open(graph, disk, options.format(format))
                         .root()
                         .name());
             }

@@ -17,6 +17,11 @@ public interface OpenRequest {
 
     boolean has(Flag flag);
 
+    /** What the image may claim at most, beside the limits of the format. */
+    default dev.ashlar.core.ImageLimits limits() {
+        return dev.ashlar.core.ImageLimits.NONE;
+    }
+
     Set<Flag> flags();
 
     /** The primary child of a FORMAT or FILTER. @throws IllegalStateException for a PROTOCOL, which has none */

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.ImageLimits;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.ChildAccess;
@@ -49,6 +50,7 @@ public final class Qcow2Driver implements BlockDriver {
         boolean readOnly = request.has(Flag.READ_ONLY);
         MemorySegment head = readHead(child);
         Qcow2Header header = Qcow2Header.parse(head, child.lengthBytes(), checking);
+        requireWithin(request.limits(), header);
         boolean damaged = header.has(Feature.CORRUPT) || header.has(Feature.DIRTY);
         if (damaged && request.has(Flag.UNTRUSTED)) {
             throw new BlockException(Kind.CORRUPT, "Image is marked dirty or corrupt; an untrusted one is refused");
@@ -77,6 +79,15 @@ public final class Qcow2Driver implements BlockDriver {
             file.close();
             throw new BlockException(Kind.IO, "A page of the image's metadata can't be read", e);
         }
+    }
+
+    private static void requireWithin(ImageLimits limits, Qcow2Header header) throws BlockException {
+        limits.requireDisk(header.sizeBytes());
+        limits.requireSnapshots(header.snapshotCount());
+        limits.requireTable("active L1 table", header.l1Entries() * 8);
+        limits.requireTable(
+                "reference count table",
+                header.refcountTableClusters() * header.geometry().clusterBytes());
     }
 
     /** An image that was not closed cleanly is repaired first; features that would become untrue by writing are cleared (rule R10). */
