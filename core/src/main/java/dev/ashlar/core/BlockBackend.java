@@ -11,6 +11,7 @@ import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -63,7 +64,7 @@ public final class BlockBackend implements AutoCloseable {
     }
 
     public boolean isReadOnly() {
-        return layer().isReadOnly();
+        return edge.isReader() || layer().isReadOnly();
     }
 
     /** What requests and buffers should look like to go through without a copy. */
@@ -95,6 +96,7 @@ public final class BlockBackend implements AutoCloseable {
     /** Writes the buffer. Durable after the next {@link #flush}. */
     public void write(long offset, MemorySegment source) throws BlockException {
         checkRange(offset, source.byteSize());
+        requireWriter();
         while (true) {
             try {
                 layer().write(offset, source, route);
@@ -112,12 +114,14 @@ public final class BlockBackend implements AutoCloseable {
      */
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         checkRange(offset, lengthBytes);
+        requireWriter();
         at(layer -> layer.writeZeroes(offset, lengthBytes, mayUnmap, route));
     }
 
     /** Says that the content of the range is not needed. Parts of allocation units stay as they are. */
     public void discard(long offset, long lengthBytes) throws BlockException {
         checkRange(offset, lengthBytes);
+        requireWriter();
         at(layer -> layer.discard(offset, lengthBytes, route));
     }
 
@@ -154,6 +158,7 @@ public final class BlockBackend implements AutoCloseable {
         if (lengthBytes < 0) {
             throw new IllegalArgumentException("length " + lengthBytes);
         }
+        requireWriter();
         root().<Boolean>whileDrained(() -> {
             layer().truncate(lengthBytes, preallocation);
             return true;
@@ -188,6 +193,7 @@ public final class BlockBackend implements AutoCloseable {
             throw new BlockException(Kind.UNSUPPORTED, "This image format does not support checks");
         }
         if (repair != Checkable.Repair.NONE) {
+            requireWriter();
             layer().requireWritable();
         }
         return root().whileDrained(() -> checkable.get().check(repair, findings));
@@ -232,12 +238,15 @@ public final class BlockBackend implements AutoCloseable {
      * Makes everything durable and closes what {@link BlockGraph#open} opened, as far as nobody else uses it. Idempotent.
      *
      * @throws BlockException the first failure; everything is closed all the same
-     * @throws IllegalStateException if a queue is still open
+     * @throws IllegalStateException if a queue is still open, or from inside a request of the node (D9)
      */
     @Override
     public void close() throws BlockException {
         if (openQueues.get() > 0) {
             throw new IllegalStateException("a queue of this backend is still open");
+        }
+        if (!closed.get()) {
+            graph.requireOutside(List.of(root()));
         }
         if (closed.compareAndSet(false, true)) {
             graph.detachBackend(this, edge);
@@ -309,6 +318,13 @@ public final class BlockBackend implements AutoCloseable {
     private void checkOpen() throws BlockException {
         if (closed.get()) {
             throw new BlockException(Kind.CLOSED, "The backend of '" + fileName() + "' is closed");
+        }
+    }
+
+    /** @throws BlockException READ_ONLY for a user that was attached for reading, be the node writable or not (G5) */
+    void requireWriter() throws BlockException {
+        if (edge.isReader()) {
+            throw new BlockException(Kind.READ_ONLY, "Block backend is read-only");
         }
     }
 

@@ -113,6 +113,7 @@ public final class BlockGraph implements AutoCloseable {
      * @throws BlockException BUSY while a node or a backend uses it; INVALID if it is not the graph's own
      */
     public void closeNode(BlockNode node) throws BlockException {
+        requireOutside(List.of(node));
         try (GraphLock.Locked locked = lock.lock()) {
             locked.requireValid();
             if (!owned.contains(node)) {
@@ -130,7 +131,7 @@ public final class BlockGraph implements AutoCloseable {
      * Attaches a user to a node that is open. Several may be attached to one node, as far as their permissions go together (G5).
      *
      * @param deviceName unique among devices and nodes; null: a user without a name
-     * @param writing whether the user will write
+     * @param writing whether the user will write; if not, its writes are refused
      * @throws BlockException PERMISSION naming both users, the node and the permissions; READ_ONLY; EXISTS, INVALID for the name
      */
     public BlockBackend attach(@Nullable String deviceName, BlockNode node, boolean writing) throws BlockException {
@@ -139,6 +140,9 @@ public final class BlockGraph implements AutoCloseable {
         }
         ChildEdge edge = ChildEdge.ofUser(deviceName, node);
         PermissionRules.ofBackend(edge, new PermissionRules.Mode(writing, false, false));
+        if (!writing) {
+            edge.becomeReader();
+        }
         BlockBackend backend = new BlockBackend(this, edge, false);
         attachBackend(backend, edge);
         return backend;
@@ -194,6 +198,13 @@ public final class BlockGraph implements AutoCloseable {
             throw new IllegalArgumentException("no nodes to drain");
         }
         return drains.begin(lock.unlocked(), this, DrainControl.Reach.PARENTS, List.copyOf(targets));
+    }
+
+    /** D9: before locks are waited for whose holders may wait for the caller's own request. */
+    void requireOutside(List<BlockNode> targets) {
+        try (GraphLock.Locked locked = lock.lock()) {
+            drains.requireOutside(locked, targets);
+        }
     }
 
     /** Closes every backend that is still open, then what the graph itself keeps, and with them all nodes. */
@@ -282,8 +293,12 @@ public final class BlockGraph implements AutoCloseable {
         drains.end(section);
     }
 
-    /** To be called after edges were changed, with the lock still held. */
+    /** To be called after edges were changed, with both locks still held. */
     void edgesChanged(GraphLock.Locked locked) {
+        if (!changes.isHeldByThisThread()) {
+            throw new IllegalStateException("G1: a change of the graph without the change lock");
+        }
+        assert drains.isOutsideOfAll(locked, this) : "G1: a request changes the graph";
         drains.graphChanged(locked, this);
     }
 
@@ -307,6 +322,7 @@ public final class BlockGraph implements AutoCloseable {
 
     /** Makes an open node known, with its edges; it stands still at once if a section covers it (D4). */
     void add(BlockNode node) {
+        changes.lock();
         try (GraphLock.Locked locked = lock.lock()) {
             names.release(node.name());
             nodes.put(node.name(), node);
@@ -321,6 +337,8 @@ public final class BlockGraph implements AutoCloseable {
                 origin.addView(1);
             }
             edgesChanged(locked);
+        } finally {
+            changes.unlock();
         }
     }
 
@@ -343,6 +361,7 @@ public final class BlockGraph implements AutoCloseable {
             BlockNode child = edge.node();
             try (GraphLock.Locked locked = lock.lock()) {
                 locked.requireValid();
+                assert drains.isOutsideOfAll(locked, this) : "G1: a request changes the graph";
                 if (child.isClosing()) {
                     throw new BlockException(
                             Kind.NOT_FOUND, "Failed to find node with node-name='" + child.name() + "'");
@@ -393,10 +412,12 @@ public final class BlockGraph implements AutoCloseable {
 
     /** Removes an edge and closes what nobody needs any more. */
     void detach(ChildEdge edge) throws BlockException {
-        BlockNode child = edge.node();
+        BlockNode child;
         changes.lock();
         try {
             try (GraphLock.Locked locked = lock.lock()) {
+                // Asked only now: until here the edge may be led elsewhere.
+                child = edge.node();
                 child.parentEdges().remove(edge);
                 edgesChanged(locked);
             }
@@ -409,10 +430,14 @@ public final class BlockGraph implements AutoCloseable {
 
     /** Closes a node that has no users left, then its children. The first failure is thrown after all is closed (D8). */
     void closeIfUnneeded(BlockNode node) throws BlockException {
+        // Not while a change is under way: it may be about to lead somebody here.
+        changes.lock();
         try (GraphLock.Locked locked = lock.lock()) {
             if (!isKnown(locked, node) || owned.contains(node) || !node.claimClosing()) {
                 return;
             }
+        } finally {
+            changes.unlock();
         }
         BlockException failure = null;
         try {
@@ -443,7 +468,9 @@ public final class BlockGraph implements AutoCloseable {
     /** Closes nodes that were kept only because a queue could still reach their files. */
     void closeLeftovers() throws BlockException {
         for (BlockNode node : nodes().reversed()) {
-            closeIfUnneeded(node);
+            if (node.isLeftover()) {
+                closeIfUnneeded(node);
+            }
         }
     }
 
@@ -462,9 +489,12 @@ public final class BlockGraph implements AutoCloseable {
     }
 
     private void forget(BlockNode node) {
+        changes.lock();
         try (GraphLock.Locked locked = lock.lock()) {
             nodes.remove(node.name());
             edgesChanged(locked);
+        } finally {
+            changes.unlock();
         }
     }
 

@@ -1,8 +1,10 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.bitmap.NodeBitmaps;
+import dev.ashlar.core.request.DrainCallback;
 import dev.ashlar.core.request.Layer;
 import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
@@ -36,6 +38,10 @@ public final class BlockNode {
     private int views;
     private boolean closing;
     private int drains;
+    /** No parent or user needs the node any more, but a queue still reaches its file. */
+    private boolean leftover;
+    /** The driver is closed and about to be opened again; for those that ask without standing in line for the node. */
+    private volatile boolean betweenDrivers;
 
     /** How to open the driver again; null for files and for views of snapshots. Set before the node is known to others. */
     private @Nullable DriverReopening reopening;
@@ -91,7 +97,7 @@ public final class BlockNode {
 
     /** Whether the node has a medium: its driver and those of all children are open. */
     public boolean isInserted() {
-        if (layer.isClosed()) {
+        if (layer.isClosed() && !betweenDrivers) {
             return false;
         }
         for (ChildEdge edge : children) {
@@ -100,6 +106,30 @@ public final class BlockNode {
             }
         }
         return true;
+    }
+
+    /** As {@link #isInserted}, and at this very moment: not between the closing of a driver and its opening again. */
+    boolean isOpenThroughout() {
+        if (layer.isClosed()) {
+            return false;
+        }
+        for (ChildEdge edge : children) {
+            if (!edge.node().isOpenThroughout()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Closes the driver, to open it again within the same control operation. On a drained node. */
+    void closeBetweenDrivers() throws BlockException {
+        betweenDrivers = true;
+        layer.closeInstance();
+    }
+
+    /** What has no driver now has none for good. */
+    void endBetweenDrivers() {
+        betweenDrivers = false;
     }
 
     /** Whether a flush or a metadata write failed, so that nothing is written any more until the image is opened again. */
@@ -227,6 +257,7 @@ public final class BlockNode {
      * @throws IllegalStateException as {@link #drain}
      */
     public <T> T whileDrained(ControlOperation<T> operation) throws BlockException {
+        graph.requireOutside(List.of(this));
         controlLock.lock();
         try (DrainedSection section = drain()) {
             assert section.nodes().contains(this);
@@ -238,6 +269,7 @@ public final class BlockNode {
 
     /** Runs while no control operation of others runs on this node. Requests go on; the operation may drain the node itself. */
     public <T> T whileControlled(ControlOperation<T> operation) throws BlockException {
+        graph.requireOutside(List.of(this));
         controlLock.lock();
         try {
             return operation.run();
@@ -332,8 +364,9 @@ public final class BlockNode {
         children = List.of();
     }
 
-    /** Edges from parents and backends; under the graph's lock, or while nobody else knows the node. */
+    /** Edges from parents and backends; under the graph's lock (G2). */
     List<ChildEdge> parentEdges() {
+        assert graph.lock().isHeldByThisThread() : "G2: the edges above node " + name() + " without the graph's lock";
         return parents;
     }
 
@@ -343,30 +376,62 @@ public final class BlockNode {
 
     /** Decides under the graph's lock that the node closes now; from then on nobody can attach. @return false if someone needs it */
     boolean claimClosing() {
-        if (closing || !parents.isEmpty() || views > 0 || layer.tracker().isUsedByQueues()) {
+        if (closing || !parents.isEmpty() || views > 0) {
             return false;
         }
-        closing = true;
-        return true;
+        leftover = layer.tracker().isUsedByQueues();
+        closing = !leftover;
+        return closing;
+    }
+
+    /** Whether the node waits for queues to close. Nodes that are still being opened have no users either, but do not. */
+    boolean isLeftover() {
+        return leftover;
     }
 
     boolean isClosing() {
         return closing;
     }
 
-    /** Tells driver and gate of a drain. Under the graph's lock. */
+    /** Tells driver and gate of a drain. Under the graph's lock. If the driver throws, it is as if it had not been called. */
     void quiesce(long holderId) {
         layer.tracker().drainBegin(holderId);
-        if (drains++ == 0) {
-            layer.instance().drainBegin();
+        boolean told = false;
+        try {
+            if (drains == 0 && !layer.isClosed()) {
+                DrainCallback.run(layer.instance()::drainBegin);
+            }
+            drains++;
+            told = true;
+        } finally {
+            if (!told) {
+                layer.tracker().drainEnd(holderId);
+            }
         }
     }
 
+    /** Counterpart of {@link #quiesce}; undone even if the driver throws. */
     void unquiesce(long holderId) {
-        if (--drains == 0) {
-            layer.instance().drainEnd();
+        assert drains > 0 : "D2: an end without a begin at node " + name();
+        try {
+            if (--drains == 0 && !layer.isClosed()) {
+                DrainCallback.run(layer.instance()::drainEnd);
+            }
+        } finally {
+            layer.tracker().drainEnd(holderId);
         }
-        layer.tracker().drainEnd(holderId);
+    }
+
+    /** Puts a driver's new instance in place of a closed one; it hears of the drain that lasts, and so of its end. */
+    void putInstance(DriverInstance fresh) {
+        try (GraphLock.Locked locked = graph.lock().lock()) {
+            locked.requireValid();
+            layer.reopen(fresh);
+            betweenDrivers = false;
+            if (drains > 0) {
+                DrainCallback.run(fresh::drainBegin);
+            }
+        }
     }
 
     void rememberLocks(LocksTaken taken) {

@@ -60,8 +60,9 @@ public final class BlockQueue implements AutoCloseable {
         return queue.read(offset, destination, token);
     }
 
-    /** Takes a write, as {@link #read}. */
+    /** Takes a write, as {@link #read}. @throws BlockException also READ_ONLY, of a user attached for reading */
     public boolean write(long offset, MemorySegment source, long token) throws BlockException {
+        backend.requireWriter();
         return queue.write(offset, source, token);
     }
 

@@ -13,6 +13,7 @@ public final class ChildEdge {
     private final String name;
     private final Set<ChildRole> roles;
     private final @Nullable String deviceName;
+    private final boolean user;
     private volatile BlockNode child;
     /** The driver's way to the child; null for users and for backing files. */
     private volatile @Nullable LayerAccess access;
@@ -21,22 +22,25 @@ public final class ChildEdge {
     private @Nullable BlockNode parent;
     private EnumSet<Permission> used = EnumSet.noneOf(Permission.class);
     private EnumSet<Permission> shared = EnumSet.allOf(Permission.class);
+    /** A user that will never write, whatever becomes of the node. Set before the edge is known to others. */
+    private boolean reader;
 
     /** @throws IllegalArgumentException if the roles exclude one another */
     ChildEdge(String name, Set<ChildRole> roles, BlockNode child) {
-        this(name, checked(roles), child, null);
+        this(name, checked(roles), child, null, false);
     }
 
-    private ChildEdge(String name, Set<ChildRole> roles, BlockNode child, @Nullable String deviceName) {
+    private ChildEdge(String name, Set<ChildRole> roles, BlockNode child, @Nullable String deviceName, boolean user) {
         this.name = name;
         this.roles = Set.copyOf(roles);
         this.child = child;
         this.deviceName = deviceName;
+        this.user = user;
     }
 
     /** An edge without a parent. */
     static ChildEdge ofUser(@Nullable String deviceName, BlockNode child) {
-        return new ChildEdge("root", Set.of(), child, deviceName);
+        return new ChildEdge("root", Set.of(), child, deviceName, true);
     }
 
     private static Set<ChildRole> checked(Set<ChildRole> roles) {
@@ -109,6 +113,24 @@ public final class ChildEdge {
     @Nullable
     BlockNode parent() {
         return parent;
+    }
+
+    /** Whether this is an edge of a backend. */
+    boolean isUser() {
+        return user;
+    }
+
+    void becomeReader() {
+        reader = true;
+    }
+
+    boolean isReader() {
+        return reader;
+    }
+
+    /** Whether the parent is a node that is being opened still, and uses the child as it finds it. */
+    boolean isBeingOpened() {
+        return !user && parent == null;
     }
 
     void bind(BlockNode parentNode) {

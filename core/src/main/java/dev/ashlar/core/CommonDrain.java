@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.request.Parking;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -47,6 +48,7 @@ public final class CommonDrain implements AutoCloseable {
         List<BlockNode> drained = List.copyOf(nodes);
         List<BlockNode> own = new ArrayList<>(drained);
         own.addAll(below);
+        drained.get(0).graph().requireOutside(own);
         lockAll(own);
         boolean begun = false;
         try {
@@ -69,7 +71,7 @@ public final class CommonDrain implements AutoCloseable {
             ControlLock lock = nodes.get(busy).controlLock();
             lock.lock();
             try {
-                Thread.onSpinWait();
+                Parking.step();
             } finally {
                 lock.unlock();
             }

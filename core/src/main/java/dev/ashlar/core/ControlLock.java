@@ -1,5 +1,7 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.request.DrainCallback;
+import dev.ashlar.core.request.Parking;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -16,8 +18,15 @@ final class ControlLock {
     private final ReentrantLock lock = new ReentrantLock();
 
     void lock() {
+        DrainCallback.refuse("a control operation or a change of the graph");
+        Parking.step();
         boolean interrupted = false;
         while (!lock.tryLock()) {
+            if (Parking.isStepped()) {
+                Parking.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(PATIENCE_MILLIS));
+                interrupted |= Thread.interrupted();
+                continue;
+            }
             try {
                 if (lock.tryLock(PATIENCE_MILLIS, TimeUnit.MILLISECONDS)) {
                     break;
@@ -32,10 +41,15 @@ final class ControlLock {
     }
 
     boolean tryLock() {
+        DrainCallback.refuse("a control operation");
         return lock.tryLock();
     }
 
     void unlock() {
         lock.unlock();
+    }
+
+    boolean isHeldByThisThread() {
+        return lock.isHeldByCurrentThread();
     }
 }

@@ -45,9 +45,7 @@ final class DrainControl {
         try {
             affected = new ArrayList<>(reached(locked, graph, section));
             requireOutside(affected);
-            for (BlockNode node : affected) {
-                node.quiesce(holder);
-            }
+            quiesceAll(affected, holder);
             section.stand(List.copyOf(affected));
             sections.add(section);
             begun = true;
@@ -57,6 +55,43 @@ final class DrainControl {
         }
         await(waiting, affected);
         return section;
+    }
+
+    /** All or, if a driver throws, none. */
+    private static void quiesceAll(List<BlockNode> nodes, long holder) {
+        int asked = 0;
+        try {
+            for (BlockNode node : nodes) {
+                node.quiesce(holder);
+                asked++;
+            }
+        } finally {
+            if (asked < nodes.size()) {
+                for (int i = asked - 1; i >= 0; i--) {
+                    nodes.get(i).unquiesce(holder);
+                }
+            }
+        }
+    }
+
+    /** D9 for a drain of these nodes. */
+    void requireOutside(GraphLock.Locked locked, List<BlockNode> targets) {
+        locked.requireValid();
+        Set<BlockNode> affected = new LinkedHashSet<>();
+        for (BlockNode target : targets) {
+            addWithParents(target, affected);
+        }
+        requireOutside(new ArrayList<>(affected));
+    }
+
+    /** Whether the calling thread is inside no request at all (G1). */
+    boolean isOutsideOfAll(GraphLock.Locked locked, BlockGraph graph) {
+        for (BlockNode node : graph.known(locked)) {
+            if (node.layer().tracker().isInside()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** D9: a drain from inside a request would wait for itself. */
@@ -83,8 +118,16 @@ final class DrainControl {
             section.markEnded();
             sections.remove(section);
             List<BlockNode> stood = section.nodes();
+            RuntimeException failure = null;
             for (int i = stood.size() - 1; i >= 0; i--) {
-                stood.get(i).unquiesce(section.holderId());
+                try {
+                    stood.get(i).unquiesce(section.holderId());
+                } catch (RuntimeException e) {
+                    failure = failure == null ? e : failure;
+                }
+            }
+            if (failure != null) {
+                throw failure;
             }
         }
     }

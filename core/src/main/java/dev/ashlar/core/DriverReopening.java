@@ -27,17 +27,22 @@ final class DriverReopening {
 
     /** @param options of the driver itself */
     record Mode(Map<String, String> options, EnumSet<Flag> flags) {
-        /** This mode made read-only or writable, with some options changed. */
-        Mode changed(boolean readOnly, Map<String, String> different) {
+        /** This mode with a flag set or taken away. */
+        Mode with(Flag flag, boolean on) {
             EnumSet<Flag> otherFlags = EnumSet.copyOf(flags);
-            if (readOnly) {
-                otherFlags.add(Flag.READ_ONLY);
+            if (on) {
+                otherFlags.add(flag);
             } else {
-                otherFlags.remove(Flag.READ_ONLY);
+                otherFlags.remove(flag);
             }
+            return new Mode(options, otherFlags);
+        }
+
+        /** This mode with some options changed. */
+        Mode with(Map<String, String> different) {
             Map<String, String> all = new HashMap<>(options);
             all.putAll(different);
-            return new Mode(Map.copyOf(all), otherFlags);
+            return new Mode(Map.copyOf(all), flags);
         }
     }
 
@@ -58,7 +63,7 @@ final class DriverReopening {
         if (former instanceof ProtocolInstance before && fresh instanceof ProtocolInstance after) {
             handLocksOver(before, after);
         }
-        node.layer().reopen(fresh);
+        node.putInstance(fresh);
         node.layer().loadBitmaps();
         mode = wanted;
         if (former instanceof ProtocolInstance) {
@@ -89,7 +94,7 @@ final class DriverReopening {
     <T> T around(BlockNode.ControlOperation<T> operation) throws BlockException {
         T result;
         try {
-            node.layer().closeInstance();
+            node.closeBetweenDrivers();
             result = operation.run();
         } catch (BlockException | RuntimeException e) {
             BlockException second = reopen();
@@ -108,10 +113,11 @@ final class DriverReopening {
     /** @return why the driver could not be opened; then the node has none, and no children */
     private @Nullable BlockException reopen() {
         try {
-            node.layer().reopen(open(mode));
+            node.putInstance(open(mode));
             node.layer().loadBitmaps();
             return null;
         } catch (BlockException e) {
+            node.endBetweenDrivers();
             dropChildren();
             return new BlockException(
                     e.kind(),
@@ -134,7 +140,7 @@ final class DriverReopening {
                     limits));
         }
         ChildEdge primary = node.edges().get(0);
-        if (!primary.node().isInserted()) {
+        if (!primary.node().isOpenThroughout()) {
             throw new BlockException(Kind.NO_MEDIUM, "Device '" + primary.node().name() + "' has no medium");
         }
         OpenContext.References references = new OpenContext.References() {

@@ -5,30 +5,54 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Leads the edges above one node to another. Drivers that keep tables in the child are opened again over the new one. */
 final class EdgeSwitch implements GraphChange {
+    /** Why the other node shows the same content, where that is for core to see to. */
+    enum Way {
+        ELSEWHERE,
+        INTO_FILTER,
+        OUT_OF_FILTER
+    }
+
     private final BlockGraph graph;
+    private final Way way;
     private final BlockNode from;
-    private final BlockNode to;
+    /** Of a filter that is taken out, what is below it at the moment. */
+    private BlockNode to;
+
     private final List<ChildEdge> switched = new ArrayList<>();
     /** Parents whose driver is closed, and those where it was opened again. */
     private final List<BlockNode> closed = new ArrayList<>();
 
     private final List<BlockNode> opened = new ArrayList<>();
 
-    EdgeSwitch(BlockGraph graph, BlockNode from, BlockNode to) {
+    EdgeSwitch(BlockGraph graph, Way way, BlockNode from, BlockNode to) {
         this.graph = graph;
+        this.way = way;
         this.from = from;
         this.to = to;
     }
 
+    /** What a filter stands over, or null if it is none. */
+    static @Nullable BlockNode filteredBy(BlockNode filter) {
+        for (ChildEdge edge : filter.edges()) {
+            if (edge.has(ChildRole.FILTERED)) {
+                return edge.node();
+            }
+        }
+        return null;
+    }
+
     @Override
     public void addTouched(Set<BlockNode> into) {
-        into.add(from);
-        into.add(to);
         try (GraphLock.Locked locked = graph.lock().lock()) {
             locked.requireValid();
+            BlockNode below = way == Way.OUT_OF_FILTER ? filteredBy(from) : null;
+            to = below == null ? to : below;
+            into.add(from);
+            into.add(to);
             for (ChildEdge edge : from.parentEdges()) {
                 BlockNode parent = edge.parent();
                 if (parent != null) {
@@ -41,6 +65,10 @@ final class EdgeSwitch implements GraphChange {
     @Override
     public void prepare() throws BlockException {
         List<ChildEdge> leading = edgesToSwitch();
+        // Later flushes of those that are led away do not come here any more (F1).
+        if (from.isOpenThroughout() && !from.isFailed()) {
+            from.flush();
+        }
         // What is left to write of tables goes to the child where they are.
         for (ChildEdge edge : leading) {
             BlockNode parent = edge.parent();
@@ -50,7 +78,7 @@ final class EdgeSwitch implements GraphChange {
                             Kind.UNSUPPORTED, "Node '" + parent.name() + "' can't be led to another child");
                 }
                 closed.add(parent);
-                parent.layer().closeInstance();
+                parent.closeBetweenDrivers();
             }
         }
         try (GraphLock.Locked locked = graph.lock().lock()) {
@@ -69,6 +97,10 @@ final class EdgeSwitch implements GraphChange {
                     throw new BlockException(
                             Kind.NOT_FOUND, "Failed to find node with node-name='" + node.name() + "'");
                 }
+            }
+            if (way == Way.INTO_FILTER && filteredBy(to) != from) {
+                throw new BlockException(
+                        Kind.BUSY, "'" + to.name() + "' is no filter over '" + from.name() + "' any more");
             }
             Set<BlockNode> neededByTo = new LinkedHashSet<>();
             DrainControl.addWithChildren(to, neededByTo);
@@ -103,7 +135,7 @@ final class EdgeSwitch implements GraphChange {
     public void abort() throws BlockException {
         for (BlockNode parent : opened) {
             closed.add(parent);
-            parent.layer().closeInstance();
+            parent.closeBetweenDrivers();
         }
         opened.clear();
         try (GraphLock.Locked locked = graph.lock().lock()) {

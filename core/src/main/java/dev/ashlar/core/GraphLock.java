@@ -1,6 +1,8 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.request.BriefLock;
+import dev.ashlar.core.request.DrainCallback;
+import dev.ashlar.core.request.Parking;
 
 /**
  * The lock of a graph's shape, as two kinds of token of which a thread has one at a time (G4).
@@ -14,6 +16,7 @@ final class GraphLock {
 
     /** A token for a thread that does not hold the lock. @throws IllegalStateException if it does (G3, G4) */
     Unlocked unlocked() {
+        DrainCallback.refuse("a look at the graph");
         if (lock.isHeldByThisThread()) {
             throw new IllegalStateException("the graph's lock is held by this thread");
         }
@@ -23,6 +26,16 @@ final class GraphLock {
     /** Takes the lock in one step. */
     Locked lock() {
         return unlocked().lock();
+    }
+
+    /** Whether any thread holds the lock, for tests. */
+    boolean isHeld() {
+        return lock.isHeld();
+    }
+
+    /** Whether the calling thread holds the lock, for assertions (G2). */
+    boolean isHeldByThisThread() {
+        return lock.isHeldByThisThread();
     }
 
     abstract static sealed class Token {
@@ -55,6 +68,7 @@ final class GraphLock {
 
         Locked lock() {
             use();
+            Parking.step();
             graphLock.lock.lock();
             return new Locked(graphLock);
         }

@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.request.Parking;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -14,6 +15,9 @@ import java.util.Set;
  * What users ask for meanwhile is held back and goes to where the change has led them (D7).
  */
 public final class GraphTransaction {
+    /** Between two attempts, while somebody opens a node over one that must stand still. */
+    private static final long PAUSE_NANOS = 500_000;
+
     private final BlockGraph graph;
     private final List<GraphChange> changes = new ArrayList<>();
     private boolean over;
@@ -32,26 +36,27 @@ public final class GraphTransaction {
         if (from == to) {
             throw new IllegalArgumentException("node '" + from.name() + "' would replace itself");
         }
-        changes.add(new EdgeSwitch(graph, from, to));
+        changes.add(new EdgeSwitch(graph, EdgeSwitch.Way.ELSEWHERE, from, to));
         return this;
     }
 
     /** Puts a filter, opened over {@code below}, between that node and all that used it. */
     public GraphTransaction insert(BlockNode below, BlockNode filter) {
-        if (!isOver(filter, below)) {
+        if (EdgeSwitch.filteredBy(filter) != below) {
             throw new IllegalArgumentException("'" + filter.name() + "' is no filter over '" + below.name() + "'");
         }
-        return replace(below, filter);
+        changes.add(new EdgeSwitch(graph, EdgeSwitch.Way.INTO_FILTER, below, filter));
+        return this;
     }
 
     /** Takes a filter out: who used it uses its child. The filter closes if nobody keeps it. */
     public GraphTransaction remove(BlockNode filter) {
-        for (ChildEdge edge : filter.edges()) {
-            if (edge.has(ChildRole.FILTERED)) {
-                return replace(filter, edge.node());
-            }
+        BlockNode below = EdgeSwitch.filteredBy(filter);
+        if (below == null) {
+            throw new IllegalArgumentException("'" + filter.name() + "' is no filter");
         }
-        throw new IllegalArgumentException("'" + filter.name() + "' is no filter");
+        changes.add(new EdgeSwitch(graph, EdgeSwitch.Way.OUT_OF_FILTER, filter, below));
+        return this;
     }
 
     /**
@@ -59,14 +64,30 @@ public final class GraphTransaction {
      * permission with it.
      */
     public GraphTransaction setReadOnly(BlockNode node, boolean readOnly) {
-        changes.add(new ModeChange(graph, node, readOnly, Map.of()));
+        modeOf(node).become(readOnly);
         return this;
     }
 
-    /** Opens a node's driver again with other options of its own; those not named stay. */
-    public GraphTransaction reopen(BlockNode node, Map<String, String> options) {
-        changes.add(new ModeChange(graph, node, node.isReadOnly(), Map.copyOf(options)));
+    /**
+     * Opens a node's driver again with other options of its own; those not named stay. {@code cache.direct} goes for what it keeps its
+     * content in, too. May come together with {@link #setReadOnly} of the same node.
+     *
+     * @throws BlockException INVALID for an option that can't change
+     */
+    public GraphTransaction reopen(BlockNode node, Map<String, String> options) throws BlockException {
+        modeOf(node).become(options);
         return this;
+    }
+
+    private ModeChange modeOf(BlockNode node) {
+        for (GraphChange change : changes) {
+            if (change instanceof ModeChange mode && mode.isOf(node)) {
+                return mode;
+            }
+        }
+        ModeChange mode = new ModeChange(graph, node);
+        changes.add(mode);
+        return mode;
     }
 
     /**
@@ -84,21 +105,56 @@ public final class GraphTransaction {
         if (changes.isEmpty()) {
             return;
         }
+        Set<BlockNode> touched = touched();
+        while (!attempt(touched)) {
+            Parking.parkNanos(this, PAUSE_NANOS);
+            touched = touched();
+        }
+        for (BlockNode node : touched) {
+            graph.closeIfUnneeded(node);
+        }
+    }
+
+    private Set<BlockNode> touched() {
         Set<BlockNode> touched = new LinkedHashSet<>();
         for (GraphChange change : changes) {
             change.addTouched(touched);
         }
+        return touched;
+    }
+
+    /** @return false if others changed the graph before everything stood still, so that more has to */
+    private boolean attempt(Set<BlockNode> touched) throws BlockException {
         try (CommonDrain drain = CommonDrain.begin(List.copyOf(touched))) {
             assert drain.standstillNanos() == 0;
             graph.changes().lock();
             try {
+                if (!touched.containsAll(touched()) || isBuiltUpon(touched)) {
+                    return false;
+                }
                 applyAll();
+                return true;
             } finally {
+                for (BlockNode node : touched) {
+                    node.endBetweenDrivers();
+                }
                 graph.changes().unlock();
             }
         }
-        for (BlockNode node : touched) {
-            graph.closeIfUnneeded(node);
+    }
+
+    /** Whether a node is being opened over one of these: it is not known yet, stands not still, and reads its tables. */
+    private boolean isBuiltUpon(Set<BlockNode> touched) {
+        try (GraphLock.Locked locked = graph.lock().lock()) {
+            locked.requireValid();
+            for (BlockNode node : touched) {
+                for (ChildEdge edge : node.parentEdges()) {
+                    if (edge.isBeingOpened()) {
+                        return true;
+                    }
+                }
+            }
+            return false;
         }
     }
 
@@ -124,14 +180,5 @@ public final class GraphTransaction {
             PermissionUpdate.relax(graph);
             throw e;
         }
-    }
-
-    private static boolean isOver(BlockNode filter, BlockNode below) {
-        for (ChildEdge edge : filter.edges()) {
-            if (edge.has(ChildRole.FILTERED) && edge.node() == below) {
-                return true;
-            }
-        }
-        return false;
     }
 }

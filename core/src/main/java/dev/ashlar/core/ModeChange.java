@@ -4,32 +4,65 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Makes a subtree read-only or writable, and opens its drivers again in the new mode: from the bottom up when writing begins, from the top
- * down when it ends, so that nobody ever writes to what is read-only.
+ * Makes a subtree read-only or writable, or changes options of its top, and opens its drivers again in the new mode: all are closed from
+ * the top down, so that what is left to write of tables passes through what is still open, and opened from the bottom up.
  */
 final class ModeChange implements GraphChange {
+    private static final String DIRECT = "cache.direct";
+
     private final BlockGraph graph;
     private final BlockNode top;
-    private final boolean readOnly;
-    private final Map<String, String> options;
+    private @Nullable Boolean wantedReadOnly;
+    private @Nullable Boolean wantedDirect;
+    private final Map<String, String> options = new HashMap<>();
 
-    /** How a node was, for the way back. */
-    private record Former(BlockNode node, PermissionRules.Mode permissions, DriverReopening.Mode driver) {}
+    /** How a node was, and how its driver is to be opened. */
+    private record Former(
+            BlockNode node,
+            PermissionRules.Mode permissions,
+            DriverReopening.Mode driver,
+            DriverReopening.Mode wanted) {
+        boolean isFile() {
+            return node.layer().instance() instanceof ProtocolInstance;
+        }
+    }
 
     private final List<Former> former = new ArrayList<>();
     private boolean applying;
 
-    ModeChange(BlockGraph graph, BlockNode top, boolean readOnly, Map<String, String> options) {
+    ModeChange(BlockGraph graph, BlockNode top) {
         this.graph = graph;
         this.top = top;
-        this.readOnly = readOnly;
-        this.options = options;
+    }
+
+    boolean isOf(BlockNode node) {
+        return top == node;
+    }
+
+    void become(boolean readOnly) {
+        wantedReadOnly = readOnly;
+    }
+
+    /** @throws BlockException INVALID for options that say what the node is */
+    void become(Map<String, String> different) throws BlockException {
+        for (Map.Entry<String, String> option : different.entrySet()) {
+            String name = option.getKey();
+            if (name.equals(DIRECT)) {
+                wantedDirect = NodeSpec.isOn(name, option.getValue());
+            } else if (NodeSpec.isCommon(name) || name.equals("filename")) {
+                throw new BlockException(Kind.INVALID, "Cannot change the option '" + name + "'");
+            } else {
+                options.put(name, option.getValue());
+            }
+        }
     }
 
     @Override
@@ -40,13 +73,13 @@ final class ModeChange implements GraphChange {
         }
     }
 
-    /** The node and what it keeps its content in. */
+    /** The node and what it keeps its content in, parents before children. */
     private static void addContent(BlockNode node, Set<BlockNode> into) {
-        if (into.add(node)) {
-            for (ChildEdge edge : node.edges()) {
-                if (!edge.has(ChildRole.COW)) {
-                    addContent(edge.node(), into);
-                }
+        into.remove(node);
+        into.add(node);
+        for (ChildEdge edge : node.edges()) {
+            if (!edge.has(ChildRole.COW)) {
+                addContent(edge.node(), into);
             }
         }
     }
@@ -57,33 +90,71 @@ final class ModeChange implements GraphChange {
             locked.requireValid();
             Set<BlockNode> content = new LinkedHashSet<>();
             addContent(top, content);
+            boolean anything = false;
             for (BlockNode node : content) {
-                boolean stays = node.isReadOnly() == readOnly && (node != top || options.isEmpty());
-                DriverReopening how = node.reopening();
-                if (stays) {
-                    continue;
-                }
-                if (how == null || !node.isInserted()) {
-                    throw new BlockException(Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
-                }
-                if (!readOnly && how.mode().flags().contains(Flag.UNTRUSTED)) {
-                    throw new BlockException(
-                            Kind.PERMISSION, "Node '" + node.name() + "' is not trusted and stays read-only");
-                }
-                former.add(new Former(node, node.mode(), how.mode()));
-                setMode(
-                        node,
-                        new PermissionRules.Mode(
-                                !readOnly, node.mode().noIo(), node.mode().forceShare()));
+                anything |= isOther(node);
             }
+            if (!anything) {
+                return;
+            }
+            for (BlockNode node : content) {
+                if (isOther(node) || !(node.layer().instance() instanceof ProtocolInstance)) {
+                    include(node, content);
+                }
+            }
+        }
+    }
+
+    private boolean isOther(BlockNode node) {
+        DriverReopening how = node.reopening();
+        return (wantedReadOnly != null && node.isReadOnly() != wantedReadOnly)
+                || (node == top && !options.isEmpty())
+                || (how != null && !wanted(node, how.mode()).equals(how.mode()));
+    }
+
+    private DriverReopening.Mode wanted(BlockNode node, DriverReopening.Mode now) {
+        DriverReopening.Mode wanted = now;
+        if (wantedReadOnly != null) {
+            wanted = wanted.with(Flag.READ_ONLY, wantedReadOnly);
+        }
+        if (wantedDirect != null) {
+            wanted = wanted.with(Flag.DIRECT, wantedDirect);
+        }
+        return node == top ? wanted.with(options) : wanted;
+    }
+
+    private void include(BlockNode node, Set<BlockNode> content) throws BlockException {
+        DriverReopening how = node.reopening();
+        if (how == null || !node.isOpenThroughout()) {
+            throw new BlockException(Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
+        }
+        if (Boolean.FALSE.equals(wantedReadOnly)
+                && node.isReadOnly()
+                && how.mode().flags().contains(Flag.UNTRUSTED)) {
+            throw new BlockException(Kind.PERMISSION, "Node '" + node.name() + "' is not trusted and stays read-only");
+        }
+        for (ChildEdge edge : node.parentEdges()) {
+            BlockNode parent = edge.parent();
+            if (parent != null && edge.has(ChildRole.METADATA) && node != top && !content.contains(parent)) {
+                throw new BlockException(
+                        Kind.BUSY,
+                        "Node '" + node.name() + "' can't be opened again while node '" + parent.name()
+                                + "' keeps its tables there");
+            }
+        }
+        former.add(new Former(node, node.mode(), how.mode(), wanted(node, how.mode())));
+        if (wantedReadOnly != null && node.isReadOnly() != wantedReadOnly) {
+            PermissionRules.Mode mode = node.mode();
+            setMode(node, new PermissionRules.Mode(!wantedReadOnly, mode.noIo(), mode.forceShare()));
         }
     }
 
     private static void setMode(BlockNode node, PermissionRules.Mode mode) {
         node.changeMode(mode);
         for (ChildEdge edge : node.parentEdges()) {
-            if (edge.parent() == null) {
-                PermissionRules.ofBackend(edge, mode);
+            if (edge.isUser()) {
+                boolean writes = mode.writable() && !edge.isReader();
+                PermissionRules.ofBackend(edge, new PermissionRules.Mode(writes, mode.noIo(), mode.forceShare()));
             }
         }
     }
@@ -91,34 +162,31 @@ final class ModeChange implements GraphChange {
     @Override
     public void apply() throws BlockException {
         applying = true;
-        closeDrivers();
-        for (Former was : former.reversed()) {
-            BlockNode node = was.node();
-            boolean file = node.layer().instance() instanceof ProtocolInstance;
-            if (!file || was.driver().flags().contains(Flag.READ_ONLY) != readOnly) {
-                reopening(node).openAs(was.driver().changed(readOnly, node == top ? options : Map.of()));
-            }
-            node.layer().setReadOnly(readOnly);
-        }
-    }
-
-    /** From the top down: what is left to write of tables passes through what is still open. */
-    private void closeDrivers() throws BlockException {
         for (Former was : former) {
-            BlockNode node = was.node();
-            if (!(node.layer().instance() instanceof ProtocolInstance)
-                    && !node.layer().isClosed()) {
-                node.layer().closeInstance();
-            }
+            closeDriver(was);
+        }
+        for (Former was : former.reversed()) {
+            open(was, was.wanted());
         }
     }
 
-    private static DriverReopening reopening(BlockNode node) {
+    /** A file stays open until its successor is: its locks are handed over. */
+    private static void closeDriver(Former was) throws BlockException {
+        if (!was.isFile() && !was.node().layer().isClosed()) {
+            was.node().closeBetweenDrivers();
+        }
+    }
+
+    private static void open(Former was, DriverReopening.Mode wanted) throws BlockException {
+        BlockNode node = was.node();
         DriverReopening how = node.reopening();
         if (how == null) {
             throw new IllegalStateException(node + " lost the way to open it again");
         }
-        return how;
+        if (!was.isFile() || !how.mode().equals(wanted)) {
+            how.openAs(wanted);
+        }
+        node.layer().setReadOnly(wanted.flags().contains(Flag.READ_ONLY));
     }
 
     @Override
@@ -129,16 +197,33 @@ final class ModeChange implements GraphChange {
                 setMode(was.node(), was.permissions());
             }
         }
+        BlockException failure = null;
         if (applying) {
-            closeDrivers();
+            // Each node for itself: one that can't be opened again takes no other with it.
+            for (Former was : former) {
+                failure = attempt(was, false, failure);
+            }
             for (Former was : former.reversed()) {
-                boolean file = was.node().layer().instance() instanceof ProtocolInstance;
-                if (!file || !reopening(was.node()).mode().equals(was.driver())) {
-                    reopening(was.node()).openAs(was.driver());
-                }
-                was.node().layer().setReadOnly(was.driver().flags().contains(Flag.READ_ONLY));
+                failure = attempt(was, true, failure);
             }
         }
         former.clear();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** @return the first failure */
+    private static @Nullable BlockException attempt(Former was, boolean open, @Nullable BlockException before) {
+        try {
+            if (open) {
+                open(was, was.driver());
+            } else {
+                closeDriver(was);
+            }
+            return before;
+        } catch (BlockException e) {
+            return before == null ? e : before;
+        }
     }
 }

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.request.ZeroDetection;
 import dev.ashlar.core.spi.BlockDriver;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -132,13 +133,20 @@ record NodeSpec(
     /** A common option that is on or off. */
     boolean flag(String name, boolean otherwise) throws BlockException {
         String text = options.get(name);
-        return text == null
-                ? otherwise
-                : switch (text) {
-                    case "on", "yes", "true", "y" -> true;
-                    case "off", "no", "false", "n" -> false;
-                    default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
-                };
+        return text == null ? otherwise : isOn(name, text);
+    }
+
+    static boolean isOn(String name, String text) throws BlockException {
+        return switch (text) {
+            case "on", "yes", "true", "y" -> true;
+            case "off", "no", "false", "n" -> false;
+            default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
+        };
+    }
+
+    /** Whether core takes that option out before a driver sees it. */
+    static boolean isCommon(String name) {
+        return List.of(COMMON).contains(name);
     }
 
     /**

@@ -61,7 +61,8 @@ final class PermissionUpdate {
                 continue;
             }
             check(node);
-            if (node.layer().instance() instanceof ProtocolInstance) {
+            // Of a file that is being closed the locks go with it.
+            if (node.layer().instance() instanceof ProtocolInstance && !node.isClosing()) {
                 wanted.put(
                         node, new BlockNode.LocksTaken(PermissionRules.usedOf(node), PermissionRules.sharedOf(node)));
             }

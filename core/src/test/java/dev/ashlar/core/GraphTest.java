@@ -111,7 +111,10 @@ class GraphTest {
                         + "block device 'guest' (uses node '" + file.name() + "' as 'root' child) and unshared by "
                         + "node 'top' (uses node '" + file.name() + "' as 'file' child).",
                 e.getMessage());
-        assertEquals(1, file.parentEdges().size());
+        try (GraphLock.Locked locked = world.graph.lock().lock()) {
+            locked.requireValid();
+            assertEquals(1, file.parentEdges().size());
+        }
         world.graph.attach("guest", file, false).close();
         disk.write(0, MemorySegment.ofArray(new byte[100]));
         // The other way round: an image can't take a file that someone writes to.

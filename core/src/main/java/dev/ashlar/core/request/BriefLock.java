@@ -1,7 +1,6 @@
 package dev.ashlar.core.request;
 
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +31,10 @@ public final class BriefLock {
         owner.setRelease(null);
     }
 
+    public boolean isHeld() {
+        return owner.get() != null;
+    }
+
     public boolean isHeldByThisThread() {
         return owner.getPlain() == Thread.currentThread();
     }
@@ -43,12 +46,12 @@ public final class BriefLock {
         int round = 0;
         while (owner.get() != null || !owner.compareAndSet(null, me)) {
             round++;
-            if (round < SPINS) {
+            if (round < SPINS && !Parking.isStepped()) {
                 Thread.onSpinWait();
-            } else if (round < SPINS + YIELDS) {
+            } else if (round < SPINS + YIELDS && !Parking.isStepped()) {
                 Thread.yield();
             } else {
-                LockSupport.parkNanos(this, SLEEP_NANOS);
+                Parking.parkNanos(this, SLEEP_NANOS);
             }
         }
     }

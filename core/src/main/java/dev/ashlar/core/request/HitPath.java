@@ -2,6 +2,7 @@ package dev.ashlar.core.request;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.FormatInstance;
+import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 final class HitPath {
     private final FormatLayer[] formats;
     private final ProtocolLayer file;
+    /** The opening to which the queue's ring belongs. */
+    private final ProtocolInstance opening;
     /** One bank per format from the top, then the file's. */
     private final SlotBank[] banks;
     /** Where each request is in each format, slot by slot: nobody asks the formats again when it ends. */
@@ -22,6 +25,7 @@ final class HitPath {
     private HitPath(List<FormatLayer> formats, ProtocolLayer file, int depth, BankOwner owner) {
         this.formats = formats.toArray(new FormatLayer[0]);
         this.file = file;
+        this.opening = file.instance();
         this.banks = new SlotBank[this.formats.length + 1];
         for (int i = 0; i < this.formats.length; i++) {
             banks[i] = this.formats[i].tracker().openBank(depth, owner);
@@ -42,6 +46,10 @@ final class HitPath {
             layer = access.child();
         }
         return layer instanceof ProtocolLayer file ? new HitPath(formats, file, depth, owner) : null;
+    }
+
+    ProtocolInstance opening() {
+        return opening;
     }
 
     ProtocolLayer file() {
@@ -76,7 +84,10 @@ final class HitPath {
             leave(slot, formats.length);
             return -1;
         }
-        if (file.isClosed() || !leadsHere(formats.length, origin) || (write && !mayWrite(offset))) {
+        if (file.isClosed()
+                || !leadsHere(formats.length, origin)
+                || file.instance() != opening
+                || (write && !mayWrite(offset))) {
             exit(slot);
             return -1;
         }
@@ -90,7 +101,7 @@ final class HitPath {
                 return false;
             }
         }
-        return true;
+        return file.instance() == opening;
     }
 
     /** Whether what is above still leads to a layer of the way; stays so for who is inside what is above (D4). */

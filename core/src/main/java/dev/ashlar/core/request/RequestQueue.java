@@ -79,7 +79,7 @@ public final class RequestQueue implements BankOwner {
         HitPath direct = HitPath.from(layer, depth, this);
         IoQueue opened = null;
         try {
-            opened = direct == null ? null : direct.file().instance().openQueue(depth);
+            opened = direct == null ? null : direct.opening().openQueue(depth);
         } finally {
             if (direct != null && opened == null) {
                 direct.close();

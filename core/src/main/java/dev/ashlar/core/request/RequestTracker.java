@@ -54,6 +54,7 @@ public final class RequestTracker {
      * @param end behind the last byte; equal to {@code start} for a request without a range
      */
     public TrackedRequest enter(long start, long end, Origin origin) {
+        assert !DrainCallback.isRunning() : "D5: a request";
         if (gate == 0) {
             int slot = slots.claim(start, end);
             if (slot >= 0) {
@@ -139,6 +140,7 @@ public final class RequestTracker {
 
     /** Waits until no request is under way. Only sensible while new ones are kept off. */
     public void awaitIdle() {
+        DrainCallback.refuse("a wait");
         SlotBank[] own = banks;
         for (SlotBank bank : own) {
             bank.finishIfOwned();
@@ -273,6 +275,7 @@ public final class RequestTracker {
     }
 
     private TrackedRequest enterSlowly(TrackedRequest request) {
+        DrainCallback.refuse("a request");
         Waiter waiter = null;
         while (true) {
             Obstacle obstacle;

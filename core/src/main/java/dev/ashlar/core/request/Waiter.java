@@ -1,7 +1,5 @@
 package dev.ashlar.core.request;
 
-import java.util.concurrent.locks.LockSupport;
-
 /**
  * A thread that waits for a change of a {@link RequestTracker}. It puts itself into the tracker's list under the lock, lets go of the
  * lock and sleeps; whoever changes something takes the whole list and wakes all, who look again.
@@ -31,25 +29,22 @@ final class Waiter {
      * @param polling for no longer than a little, and longer each time: what is waited for may come to pass without a signal
      */
     void sleep(boolean polling) {
-        long deadline = polling ? System.nanoTime() + pollNanos : 0;
+        if (polling && !signalled) {
+            // Back too early is no harm: the caller looks, and comes again.
+            Parking.parkNanos(this, pollNanos);
+            pollNanos = Math.min(2 * pollNanos, LONGEST_NANOS);
+            interrupted |= Thread.interrupted();
+            return;
+        }
         while (!signalled) {
-            if (polling) {
-                long left = deadline - System.nanoTime();
-                if (left <= 0) {
-                    pollNanos = Math.min(2 * pollNanos, LONGEST_NANOS);
-                    return;
-                }
-                LockSupport.parkNanos(this, left);
-            } else {
-                LockSupport.park(this);
-            }
+            Parking.park(this);
             interrupted |= Thread.interrupted();
         }
     }
 
     void signal() {
         signalled = true;
-        LockSupport.unpark(thread);
+        Parking.unpark(thread);
     }
 
     void restoreInterrupt() {

@@ -88,15 +88,15 @@ record SnapshotCarrier(List<BlockNode> path) {
         return true;
     }
 
-    /** Runs while no control operation of others runs on the nodes on the way. Requests go on. */
-    <T> T whileControlled(BlockNode.ControlOperation<T> operation) throws BlockException {
-        return whileControlled(0, operation);
-    }
-
-    private <T> T whileControlled(int from, BlockNode.ControlOperation<T> operation) throws BlockException {
-        return from == path.size()
-                ? operation.run()
-                : path.get(from).whileControlled(() -> whileControlled(from + 1, operation));
+    /**
+     * Runs while no control operation of others, and so no change of the graph, runs on a node and on all that a look for its carrier
+     * passes: a driver that is just being opened again is no reason to refuse. Requests go on.
+     */
+    static <T> T whileControlled(BlockNode from, BlockNode.ControlOperation<T> operation) throws BlockException {
+        return from.whileControlled(() -> {
+            BlockNode next = from.capability(SnapshotCapable.class).isPresent() ? null : fallback(from);
+            return next == null ? operation.run() : whileControlled(next, operation);
+        });
     }
 
     /** Runs with every node on the way standing still, what they hold back in memory written to the carrier. */

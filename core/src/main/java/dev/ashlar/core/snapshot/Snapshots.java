@@ -109,9 +109,9 @@ public final class Snapshots {
      */
     public CreateReport createReported(SnapshotRequest request) throws BlockException {
         Objects.requireNonNull(request, "request");
-        SnapshotCarrier carrier = requireCarrier();
-        requireWritable();
-        return carrier.whileControlled(() -> {
+        return SnapshotCarrier.whileControlled(node, () -> {
+            requireCarrier();
+            requireWritable();
             try {
                 prepareCreate();
                 long begin = System.nanoTime();
@@ -169,6 +169,13 @@ public final class Snapshots {
      */
     public void apply(SnapshotInfo snapshot) throws BlockException {
         Objects.requireNonNull(snapshot, "snapshot");
+        SnapshotCarrier.<Boolean>whileControlled(node, () -> {
+            applyStanding(snapshot);
+            return true;
+        });
+    }
+
+    private void applyStanding(SnapshotInfo snapshot) throws BlockException {
         requireApplicable(node);
         SnapshotCarrier carrier = SnapshotCarrier.find(node);
         if (carrier == null) {
@@ -229,6 +236,13 @@ public final class Snapshots {
      * @throws BlockException INVALID if neither is given; NO_MEDIUM; UNSUPPORTED; NOT_FOUND; BUSY while it is open for reading
      */
     public void delete(@Nullable String id, @Nullable String name) throws BlockException {
+        SnapshotCarrier.<Boolean>whileControlled(node, () -> {
+            deleteStanding(id, name);
+            return true;
+        });
+    }
+
+    private void deleteStanding(@Nullable String id, @Nullable String name) throws BlockException {
         SnapshotCarrier.requireMedium(node);
         if (id == null && name == null) {
             throw new BlockException(Kind.INVALID, "snapshot_id and name are both NULL");

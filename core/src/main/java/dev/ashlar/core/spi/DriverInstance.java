@@ -31,10 +31,11 @@ public sealed interface DriverInstance permits ProtocolInstance, FormatInstance,
 
     /**
      * A drain began: stop what you start by yourself (timers, background write-back). Must neither wait nor change the
-     * graph.
+     * graph: requests, drains and changes are refused there with {@link IllegalStateException}. An instance that is opened while its node
+     * is drained is told so at once.
      */
     default void drainBegin() {}
 
-    /** The last drain ended; counterpart of {@link #drainBegin}. */
+    /** The last drain ended; counterpart of {@link #drainBegin}, under the same rules. Not called after {@link #close}. */
     default void drainEnd() {}
 }
