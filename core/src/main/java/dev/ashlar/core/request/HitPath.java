@@ -86,7 +86,7 @@ final class HitPath {
         }
         if (file.isClosed()
                 || !leadsHere(formats.length, origin)
-                || file.instance() != opening
+                || !file.instance().equals(opening)
                 || (write && !mayWrite(offset))) {
             exit(slot);
             return -1;
@@ -101,7 +101,7 @@ final class HitPath {
                 return false;
             }
         }
-        return file.instance() == opening;
+        return file.instance().equals(opening);
     }
 
     /** Whether what is above still leads to a layer of the way; stays so for who is inside what is above (D4). */
