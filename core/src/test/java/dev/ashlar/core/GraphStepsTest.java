@@ -63,7 +63,7 @@ class GraphStepsTest {
         StepRunner runner = new StepRunner(seed);
         for (int w = 0; w < GraphActors.WRITERS; w++) {
             int me = w;
-            Random random = new Random(seed + 31 * w);
+            Random random = new Random(seed + 31L * w);
             runner.add("writer" + w, () -> actors.readAndWrite(me, random, 25));
         }
         for (int d = 0; d < 2; d++) {
