@@ -162,6 +162,6 @@ class ProcessLocksTest {
         BlockException e = assertThrows(
                 BlockException.class,
                 () -> new FileDriver().open(new Host.Request(Map.of("filename", image, "locking", "maybe"), Set.of())));
-        assertEquals("Parameter 'locking' does not accept value 'maybe'", e.getMessage());
+        assertEquals("invalid parameter value: maybe", e.getMessage());
     }
 }
