@@ -169,7 +169,7 @@ final class SideBySide implements AutoCloseable {
         holders.clear();
     }
 
-    private static Outcome own(String program, List<String> words, Path folder, String input) {
+    static Outcome own(String program, List<String> words, Path folder, String input) {
         String[] arguments =
                 words.stream().map(word -> word.replace("@", folder.toString())).toArray(String[]::new);
         ByteArrayOutputStream out = new ByteArrayOutputStream();

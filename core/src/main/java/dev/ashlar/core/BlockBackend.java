@@ -5,6 +5,7 @@ import dev.ashlar.core.request.Layer;
 import dev.ashlar.core.request.Origin;
 import dev.ashlar.core.request.RouteChanged;
 import dev.ashlar.core.snapshot.Snapshots;
+import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.FormatInfo;
@@ -188,6 +189,12 @@ public final class BlockBackend implements AutoCloseable {
      * @param findings takes each finding as it is met, one line of text
      */
     public CheckReport check(Checkable.Repair repair, Consumer<String> findings) throws BlockException {
+        return check(repair, findings, CheckProgress.NONE);
+    }
+
+    /** As {@link #check(Checkable.Repair, Consumer)}, telling how far it is. */
+    public CheckReport check(Checkable.Repair repair, Consumer<String> findings, CheckProgress progress)
+            throws BlockException {
         Optional<Checkable> checkable = root().capability(Checkable.class);
         if (checkable.isEmpty()) {
             throw new BlockException(Kind.UNSUPPORTED, "This image format does not support checks");
@@ -196,7 +203,7 @@ public final class BlockBackend implements AutoCloseable {
             requireWriter();
             layer().requireWritable();
         }
-        return root().whileDrained(() -> checkable.get().check(repair, findings));
+        return root().whileDrained(() -> checkable.get().check(repair, findings, progress));
     }
 
     /** Facts about the image, where the topmost node is one. */

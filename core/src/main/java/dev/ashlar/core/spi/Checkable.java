@@ -15,5 +15,10 @@ public interface Checkable {
     }
 
     /** @param findings takes each finding as it is met, one line of text */
-    CheckReport check(Repair repair, Consumer<String> findings) throws BlockException;
+    default CheckReport check(Repair repair, Consumer<String> findings) throws BlockException {
+        return check(repair, findings, CheckProgress.NONE);
+    }
+
+    /** As {@link #check(Repair, Consumer)}, telling how far it is. */
+    CheckReport check(Repair repair, Consumer<String> findings, CheckProgress progress) throws BlockException;
 }

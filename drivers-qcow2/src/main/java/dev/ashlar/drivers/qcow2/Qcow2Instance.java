@@ -9,6 +9,7 @@ import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.BlockEvent;
+import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.ChildAccess;
@@ -78,6 +79,9 @@ final class Qcow2Instance
         this.readOnly = readOnly;
         this.context = context;
         this.file = context.file();
+        if (readOnly) {
+            context.corruption().setReadOnly();
+        }
         this.sizeBytes = header.sizeBytes();
         this.writeBack = new WriteBack(context, unmap);
         this.planner = new WritePlanner(context, writeBack);
@@ -461,15 +465,22 @@ final class Qcow2Instance
     }
 
     @Override
-    public CheckReport check(Repair repair, Consumer<String> findings) throws BlockException {
+    public CheckReport check(Repair repair, Consumer<String> findings, CheckProgress progress) throws BlockException {
         if (repair != Repair.NONE) {
             requireWritable();
             clearUnknownAutoclear();
         }
-        if (!readOnly) {
+        if (!readOnly && !file.isFailed()) {
+            // the second one writes the counts of what the first one set free
+            writeBack.flush();
             writeBack.flush();
         }
-        return new Checker(context, snapshots, sizeBytes, header, repair, findings).run();
+        context.corruption().setNotices(findings);
+        try {
+            return new Checker(context, snapshots, sizeBytes, header, repair, findings, progress).run();
+        } catch (InternalError e) {
+            throw pageFailed(e);
+        }
     }
 
     /** A repair keeps what this driver knows of true; what it does not know of it can't (rule R10). */

@@ -7,7 +7,6 @@ import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Finds free host clusters, first fit from the lowest that may be free, and counts them. Guarded by the image's metadata lock.
@@ -20,15 +19,11 @@ public final class ClusterAllocator {
     /** No cluster below it is free. Cluster 0 is the header's, whatever its refcount says. */
     private long lowestMaybeFree = 1;
 
-    private final MetadataRegions.Source regionSource;
-    /** Where metadata lies, looked up when first needed; null after some of it was given up. */
-    private volatile @Nullable MetadataRegions regions;
+    private final OverlapChecks overlaps;
 
-    /** @param regionSource tells of all metadata but the refcounts' own and the header */
-    public ClusterAllocator(
-            ImageFile file, RefcountTable refcounts, HeaderSector header, MetadataRegions.Source regionSource) {
+    public ClusterAllocator(ImageFile file, RefcountTable refcounts, HeaderSector header, OverlapChecks overlaps) {
         this.file = file;
-        this.regionSource = regionSource;
+        this.overlaps = overlaps;
         this.geometry = file.geometry();
         this.refcounts = refcounts;
         this.header = header;
@@ -119,60 +114,30 @@ public final class ClusterAllocator {
         return start;
     }
 
-    /**
-     * A cluster that metadata refers to is not free, whatever its refcount says: the refcounts are broken. Nothing is written to it; the image is marked corrupt,
-     * durably (rule R10), and not written to any more.
-     */
+    /** A cluster that metadata refers to is not free, whatever its refcount says: the refcounts are broken, and nothing is written to it. */
     void requireNoMetadata(long firstCluster, long count) throws BlockException {
-        MetadataRegions known = regions;
-        if (known == null) {
-            MetadataRegions.Builder builder = new MetadataRegions.Builder(geometry.clusterBits());
-            builder.add(0, geometry.clusterBytes());
-            refcounts.collect(builder);
-            regionSource.collect(builder);
-            known = builder.build();
-            regions = known;
-        }
-        if (known.overlaps(firstCluster, count)) {
-            BlockException corrupt = new BlockException(
-                    Kind.CORRUPT,
-                    "qcow2: Preventing invalid write on metadata at offset 0x"
-                            + Long.toHexString(geometry.clusterOffset(firstCluster))
-                            + "; image marked as corrupt",
-                    "Input/output error",
-                    null);
-            header.markCorrupt();
-            header.write(file);
-            file.flush();
-            file.fail(corrupt);
-            throw corrupt;
-        }
+        overlaps.requireFree(geometry.clusterOffset(firstCluster), count << geometry.clusterBits(), null);
     }
 
     /**
      * Whether it is known, without a lock, that guest data may be written to a range. False decides nothing.
      */
     public boolean isKnownToBeData(long hostOffset, long lengthBytes) {
-        MetadataRegions known = regions;
-        long first = geometry.clusterIndex(hostOffset);
-        return known != null && !known.overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
+        return overlaps.isKnownFree(hostOffset, lengthBytes);
     }
 
     /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */
     public void release(long firstCluster, long count) throws BlockException {
         file.event(BlockEvent.CLUSTER_FREE);
         refcounts.add(firstCluster, count, -1);
-        MetadataRegions known = regions;
-        if (known != null && known.overlaps(firstCluster, count)) {
-            regions = null;
-        }
+        overlaps.released(firstCluster, count);
         lowestMaybeFree = Math.max(1, Math.min(lowestMaybeFree, firstCluster));
     }
 
     /** Counts were changed behind the allocator's back. */
     public void countsChanged() {
         lowestMaybeFree = 1;
-        regions = null;
+        overlaps.forget();
     }
 
     /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. */
@@ -187,6 +152,7 @@ public final class ClusterAllocator {
             if (!refcounts.hasBlock(index)) {
                 requireNoMetadata((long) index << blockBits, 1);
                 refcounts.addBlock(index);
+                overlaps.add(MetadataClass.REFCOUNT_BLOCK, (long) index << blockBits, 1);
             }
             int within = (int) cluster & (geometry.refcountBlockEntries() - 1);
             int free = RefcountRange.findZero(
@@ -213,6 +179,7 @@ public final class ClusterAllocator {
         long oldOffset = refcounts.tableOffset();
         long oldClusters = refcounts.tableClusters();
         refcounts.adopt(growth);
+        overlaps.forget();
         release(geometry.clusterIndex(oldOffset), oldClusters);
     }
 }

@@ -34,6 +34,8 @@ public final class RefcountTable {
 
     private int dirtyTo;
     private int dirtyBlocks;
+    /** Asked before a block is changed; null while the image is being opened. */
+    private @Nullable OverlapChecks overlaps;
 
     public RefcountTable(ImageFile file, long tableOffset, long tableClusters) throws BlockException {
         this.file = file;
@@ -48,6 +50,21 @@ public final class RefcountTable {
                 table[i] = Bits.u64(entries, 8L * i);
             }
         }
+    }
+
+    /** From now on no block is changed that lies over other metadata. */
+    public void guard(OverlapChecks checks) {
+        overlaps = checks;
+    }
+
+    /** Puts another table in place, which the header names durably and of which all blocks are on disk. */
+    public void replace(long[] entries, long hostOffset) {
+        table = entries.clone();
+        buffers = new TableBuffer[entries.length];
+        tableOffset = hostOffset;
+        dirtyFrom = Integer.MAX_VALUE;
+        dirtyTo = 0;
+        dirtyBlocks = 0;
     }
 
     public long tableOffset() {
@@ -127,8 +144,12 @@ public final class RefcountTable {
     private TableBuffer buffer(int index) throws BlockException {
         TableBuffer buffer = buffers[index];
         if (buffer == null) {
-            file.loading(BlockEvent.REFBLOCK_LOAD, checkedBlock(index));
-            buffer = TableBuffer.load(file.store(), checkedBlock(index), geometry.clusterBytes());
+            long offset = checkedBlock(index);
+            if (overlaps != null) {
+                overlaps.requireFree(offset, geometry.clusterBytes(), MetadataClass.REFCOUNT_BLOCK);
+            }
+            file.loading(BlockEvent.REFBLOCK_LOAD, offset);
+            buffer = TableBuffer.load(file.store(), offset, geometry.clusterBytes());
             buffers[index] = buffer;
         }
         return buffer;
@@ -276,11 +297,11 @@ public final class RefcountTable {
     }
 
     /** Table and blocks, where they lie. */
-    void collect(MetadataRegions.Builder regions) {
-        regions.add(tableOffset, table.length * 8L);
+    public void collect(MetadataRegions.Builder regions) {
+        regions.add(MetadataClass.REFCOUNT_TABLE, tableOffset, table.length * 8L);
         for (long block : table) {
             if (block != 0) {
-                regions.add(block, geometry.clusterBytes());
+                regions.add(MetadataClass.REFCOUNT_BLOCK, block, geometry.clusterBytes());
             }
         }
     }

@@ -184,8 +184,11 @@ public final class WritePlanner {
     /** Sees to an L2 table of the active layer's own: a new one, or a copy of one shared with a snapshot. */
     void ownL2(L1Table active, int l1Index) throws BlockException {
         if (active.ownsL2(l1Index)) {
+            // an entry may name other metadata as its table
+            context.overlaps().requireFree(active.l2Offset(l1Index), geometry.clusterBytes(), MetadataClass.ACTIVE_L2);
             return;
         }
+        context.overlaps().requireFree(active.hostOffset() + 8L * l1Index, 8, MetadataClass.ACTIVE_L1);
         long shared = active.l2Offset(l1Index);
         if (shared != 0) {
             context.file().event(BlockEvent.L2_ALLOC_COW_READ);
@@ -212,6 +215,7 @@ public final class WritePlanner {
             context.quarantine().add(geometry.clusterIndex(shared), 1);
         }
         active.putL2Table(l1Index, table);
+        context.overlaps().add(MetadataClass.ACTIVE_L2, run.firstCluster(), 1);
     }
 
     /** Called without locks, after {@link TableFullException}. */

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.bitmap.DirtyBitmap;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.format.BitmapDirectory;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
@@ -135,7 +136,7 @@ public final class StoredBitmaps {
         if (now == null) {
             return;
         }
-        builder.add(now.directoryOffset(), now.directoryBytes());
+        builder.add(MetadataClass.BITMAP_DIRECTORY, now.directoryOffset(), now.directoryBytes());
         for (BitmapEntry entry : entries) {
             builder.add(entry.tableOffset(), 8 * entry.tableEntries());
         }

@@ -1,39 +1,46 @@
 package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
-import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.check.CountComparison.Outcome;
+import dev.ashlar.drivers.qcow2.check.Findings.Tally;
+import dev.ashlar.drivers.qcow2.check.RefcountStructure.Verdict;
+import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
-import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
-import dev.ashlar.drivers.qcow2.format.RefcountWidth;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
-import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.BitSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
- * Compares the refcounts with what really refers to each cluster, and the COPIED flags of the live disk with the refcounts; repairs what it was asked to. Called on
- * a drained node with nothing pending.
+ * One check of an image: counts what refers to each cluster, holds the refcounts against that, then the COPIED flags against the refcounts; repairs what it was
+ * asked to, in this order, each step durable before the next. Called on a drained node with nothing pending.
  */
 public final class Checker {
+    private static final int MAX_L1_ENTRIES = (int) (Qcow2Header.MAX_L1_BYTES / 8);
+
     private final MetadataContext context;
     private final ClusterGeometry geometry;
-    private final L2Layout layout;
     private final ImageFile file;
-    private final RefcountTable refcounts;
+    private final RefcountStructure structure;
     private final Snapshots snapshots;
     private final long sizeBytes;
     private final Qcow2Header header;
     private final Repair repair;
     private final Findings findings;
+    private final CheckProgress progress;
+    private final AtomicLong entriesDone = new AtomicLong();
+    /** Of the live disk; see {@link LayerWalk#walk}. */
+    private BitSet unclaimed = new BitSet();
 
     public Checker(
             MetadataContext context,
@@ -41,252 +48,191 @@ public final class Checker {
             long sizeBytes,
             Qcow2Header header,
             Repair repair,
-            Consumer<String> consumer) {
+            Consumer<String> consumer,
+            CheckProgress progress) {
         this.context = context;
         this.geometry = context.geometry();
-        this.layout = context.layout();
         this.file = context.file();
-        this.refcounts = context.refcounts();
+        this.structure = new RefcountStructure(file, context.refcounts());
         this.snapshots = snapshots;
         this.sizeBytes = sizeBytes;
         this.header = header;
         this.repair = repair;
         this.findings = new Findings(consumer);
+        this.progress = progress;
     }
 
+    /** @throws BlockException where the check can't go on; what was found before has been told */
     public CheckReport run() throws BlockException {
         context.writeBackLock().lock();
         long stamp = context.lock().writeLock();
         try {
             ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
-            references.add(0, geometry.clusterBytes());
-            new LayerWalk(layout, references, findings, true).walk(context.active());
-            walkSnapshots(references);
-            new BitmapWalk(file, references, findings).walk(context.bitmapExtension());
-            walkRefcountStructure(references);
-            long highest = compareAndRepair(references);
-            writeCounts();
-            checkCopiedFlags();
+            Verdict verdict = count(references, findings, repair == Repair.ALL);
+            if (verdict == Verdict.FILE_GREW) {
+                references = new ReferenceCounts(geometry, file.lengthBytes());
+                verdict = count(references, Findings.ofPart(), false);
+            }
+            Tally counted = findings.tally();
+            Outcome outcome = compare(references, Repair.NONE);
+            if (verdict == Verdict.REBUILD || outcome.needsRebuild()) {
+                if (repair == Repair.LEAKS) {
+                    findings.checkError("ERROR need to rebuild refcount structures");
+                    throw new BlockException(Kind.IO, "Refcount structures need to be rebuilt");
+                }
+                if (repair == Repair.ALL) {
+                    references = rebuild(references);
+                    outcome = settleRebuilt(references);
+                }
+            } else if (repair != Repair.NONE && (findings.leaks > 0 || findings.corruptions > 0)) {
+                findings.backTo(counted);
+                outcome = compare(references, repair);
+                writeCounts();
+            }
+            if (repair != Repair.NONE && CountsBehindEnd.clear(geometry, structure, context.refcounts(), references)) {
+                writeChanges();
+            }
+            checkFlags(outcome.equal() ? references : null);
             clearMarks();
-            return findings.report(geometry.clustersFor(sizeBytes), geometry.clusterOffset(highest + 1));
+            return findings.report(
+                    geometry.clustersFor(sizeBytes), geometry.clusterOffset(outcome.highestCluster() + 1));
         } finally {
             context.lock().unlockWrite(stamp);
             context.writeBackLock().unlock();
         }
     }
 
-    private void walkSnapshots(ReferenceCounts references) {
-        LayerWalk walk = new LayerWalk(layout, references, findings, false);
+    private Verdict count(ReferenceCounts references, Findings into, boolean repairing) throws BlockException {
+        long entries = context.active().length();
         for (SnapshotEntry entry : snapshots.entries()) {
-            try {
-                walk.walk(snapshots.loadL1(entry));
-            } catch (BlockException e) {
-                findings.corruption("ERROR snapshot " + entry.info().id() + " ("
-                        + entry.info().name() + ") l1_offset=0x" + Long.toHexString(entry.l1TableOffset()) + ": "
-                        + e.getMessage());
-            }
+            entries += entry.l1Entries();
         }
-        references.add(snapshots.tableOffset(), snapshots.tableBytes());
+        long total = entries;
+        entriesDone.set(0);
+        LayerWalk walk = new LayerWalk(
+                file,
+                references,
+                into,
+                context.overlaps(),
+                repairing,
+                done -> progress.update(entriesDone.addAndGet(done), total));
+        references.count(0, geometry.clusterBytes(), into);
+        L1Table active = context.active();
+        unclaimed = walk.walk(active.hostOffset(), active.length(), true);
+        countSnapshots(references, into, walk);
+        references.count(context.refcounts().tableOffset(), context.refcounts().tableEntries() * 8L, into);
+        countBitmaps(references, into);
+        return structure.walk(references, into, repairing);
     }
 
-    private void walkRefcountStructure(ReferenceCounts references) {
-        references.add(refcounts.tableOffset(), refcounts.tableEntries() * 8L);
-        for (int i = 0; i < refcounts.tableEntries(); i++) {
-            long offset = refcounts.blockOffset(i);
-            if (offset == 0) {
-                continue;
+    private void countSnapshots(ReferenceCounts references, Findings into, LayerWalk walk) throws BlockException {
+        if (header.has(Feature.DATA_FILE) && !snapshots.entries().isEmpty()) {
+            into.corruption("ERROR " + snapshots.entries().size() + " snapshots in image with data file");
+        }
+        for (SnapshotEntry entry : snapshots.entries()) {
+            String name =
+                    "ERROR snapshot " + entry.info().id() + " (" + entry.info().name() + ") ";
+            if (!geometry.isAligned(entry.l1TableOffset())) {
+                into.corruption(name + "l1_offset=" + alternateHex(entry.l1TableOffset())
+                        + ": L1 table is not cluster aligned; snapshot table entry corrupted");
+            } else if (entry.l1Entries() > MAX_L1_ENTRIES) {
+                into.corruption(name + "l1_size=" + alternateHex(entry.l1Entries())
+                        + ": L1 table is too large; snapshot table entry corrupted");
+            } else {
+                walk.walk(entry.l1TableOffset(), entry.l1Entries(), false);
             }
-            if (!geometry.isAligned(offset) || offset < 0) {
-                findings.corruption(
-                        "ERROR refcount block " + i + " is not cluster aligned; refcount table entry corrupted");
-            } else if (!references.add(offset, geometry.clusterBytes())) {
-                findings.corruption("ERROR refcount block " + i + " is outside image");
-            }
+        }
+        references.count(snapshots.tableOffset(), snapshots.tableBytes(), into);
+    }
+
+    private static String alternateHex(long value) {
+        return value == 0 ? "0" : "0x" + Long.toHexString(value);
+    }
+
+    /** What an outdated extension names is leaked. */
+    private void countBitmaps(ReferenceCounts references, Findings into) throws BlockException {
+        BitmapExtension extension = context.bitmapExtension();
+        if (extension != null) {
+            new BitmapWalk(file, references, into).walk(extension.directoryOffset(), extension.directoryBytes());
         }
     }
 
-    /** First everything is found and told, then it is repaired. */
-    private long compareAndRepair(ReferenceCounts references) {
-        long corruptionsBefore = findings.corruptions;
-        long leaksBefore = findings.leaks;
-        long errorsBefore = findings.checkErrors;
-        long highest = compareCounts(references, false);
-        boolean found = findings.corruptions > corruptionsBefore || findings.leaks > leaksBefore;
-        if (repair != Repair.NONE && found) {
-            findings.recount(corruptionsBefore, leaksBefore, errorsBefore);
-            compareCounts(references, true);
-        }
-        return highest;
+    private Outcome compare(ReferenceCounts references, Repair mending) throws BlockException {
+        return new CountComparison(geometry, structure, context.refcounts(), references, context.corruption(), mending)
+                .run(findings);
     }
 
-    /** @return the highest cluster in use */
-    private long compareCounts(ReferenceCounts references, boolean repairing) {
-        long highest = 0;
-        int perBlock = geometry.refcountBlockEntries();
-        long blocks = Math.max(refcounts.tableEntries(), (references.clusters() + perBlock - 1L) / perBlock);
-        for (long block = 0; block < blocks; block++) {
-            highest = Math.max(highest, compareBlock(references, block, repairing));
+    /** @return the references as they are with the new structure */
+    private ReferenceCounts rebuild(ReferenceCounts references) throws BlockException {
+        Tally before = findings.tally();
+        findings.say("Rebuilding refcount structure");
+        try {
+            new RefcountRebuild(context, references).run();
+        } catch (BlockException e) {
+            findings.say(e.getMessage());
+            throw e;
         }
-        return highest;
+        findings.corruptions = 0;
+        findings.leaks = 0;
+        ReferenceCounts recounted = new ReferenceCounts(geometry, file.lengthBytes());
+        findings.clearStatistics();
+        count(recounted, findings, false);
+        findings.corruptionsFixed += Math.max(before.corruptions() - findings.corruptions, 0);
+        findings.leaksFixed += Math.max(before.leaks() - findings.leaks, 0);
+        return recounted;
     }
 
-    private long compareBlock(ReferenceCounts references, long block, boolean repairing) {
-        long first = block << geometry.refcountBlockBits();
-        boolean present = block < refcounts.tableEntries() && refcounts.hasBlock((int) block);
-        if (!present && first >= references.clusters()) {
-            return 0;
+    /** The old structure is leaked, which is no finding unless it stays so. */
+    private Outcome settleRebuilt(ReferenceCounts references) throws BlockException {
+        Tally rebuilt = findings.tally();
+        Outcome outcome = compare(references, Repair.LEAKS);
+        writeChanges();
+        if (outcome.needsRebuild()) {
+            findings.say("ERROR rebuilt refcount structure is still broken");
         }
-        MemorySegment counts = null;
-        if (present) {
-            try {
-                counts = refcounts.view((int) block);
-            } catch (BlockException e) {
-                findings.checkError("Can't get refcounts from cluster " + first + " on: " + e.getMessage());
-                return 0;
-            }
-        }
-        long highest = 0;
-        // what refers behind the end of the file has been told of, but not counted: counts there stay as they are
-        int entries = present && !references.reachBehindEnd()
-                ? geometry.refcountBlockEntries()
-                : Math.clamp(references.clusters() - first, 0, geometry.refcountBlockEntries());
-        for (int i = 0; i < entries; i++) {
-            long cluster = first + i;
-            long count = counts == null ? 0 : RefcountWidth.get(counts, 0, geometry.refcountOrder(), i);
-            int found = references.get(cluster);
-            if (count > 0 || found > 0) {
-                highest = cluster;
-            }
-            if (count != found) {
-                compareOne(cluster, count, found, repairing);
-            }
-        }
-        return highest;
-    }
-
-    private void compareOne(long cluster, long count, int found, boolean repairing) {
-        boolean leak = count > found;
-        boolean fix = repairing && (leak || repair == Repair.ALL);
-        String detail = " cluster " + cluster + " refcount=" + count + " reference=" + found;
-        if (fix && refcounts.hasBlockFor(cluster) && found <= geometry.maxRefcount()) {
-            findings.say("Repairing" + detail);
-            try {
-                refcounts.set(cluster, found);
-                if (leak) {
-                    findings.leaksFixed++;
-                } else {
-                    findings.corruptionsFixed++;
-                }
-                return;
-            } catch (BlockException e) {
-                findings.checkErrors++;
-            }
-        }
-        if (leak) {
-            findings.leaks++;
-            findings.say("Leaked" + detail);
-        } else {
-            findings.corruption("ERROR" + detail);
-        }
+        long freshLeaks = findings.leaks - rebuilt.leaks();
+        findings.backTo(rebuilt);
+        findings.leaks += freshLeaks;
+        return outcome;
     }
 
     private void writeCounts() throws BlockException {
         if (findings.leaksFixed + findings.corruptionsFixed > 0) {
-            refcounts.takeChanges().write(file);
-            file.flush();
-            refcounts.dropClean();
-            context.allocator().countsChanged();
+            writeChanges();
         }
     }
 
-    private void checkCopiedFlags() throws BlockException {
-        boolean fix = repair == Repair.ALL
+    private void writeChanges() throws BlockException {
+        context.refcounts().takeChanges().write(file);
+        file.flush();
+        context.refcounts().dropClean();
+        context.allocator().countsChanged();
+    }
+
+    /** Flags follow the counts, so with counts that are only partly right they are left alone unless everything is to be mended. */
+    private void checkFlags(@org.jspecify.annotations.Nullable ReferenceCounts equalCounts) throws BlockException {
+        boolean mending = repair == Repair.ALL
                 || (repair == Repair.LEAKS
                         && findings.corruptions == 0
                         && findings.leaks == 0
                         && findings.checkErrors == 0);
         L1Table active = context.active();
         long[] l1 = active.copyOfEntries(active.length());
-        boolean l1Changed = false;
-        for (int i = 0; i < l1.length; i++) {
-            long l2Offset = TableEntry.offset(l1[i]);
-            if (l2Offset == 0 || !geometry.isAligned(l2Offset)) {
-                continue;
-            }
-            long count = countOrError(l2Offset);
-            if (count >= 0 && (count == 1) != TableEntry.isCopied(l1[i])) {
-                finding(
-                        fix,
-                        "OFLAG_COPIED L2 cluster: l1_index=" + i + " l1_entry=" + Long.toHexString(l1[i]) + " refcount="
-                                + count);
-                l1[i] ^= TableEntry.COPIED;
-                l1Changed = true;
-            }
-            checkL2Flags(active, i, fix);
-        }
-        if (fix && l1Changed) {
-            L1Table repaired = L1Table.of(file, active.hostOffset(), l1);
-            file.write(active.hostOffset(), repaired.encode(0, l1.length));
-            context.setActive(repaired);
-        }
-        if (fix) {
+        long fixedBefore = findings.corruptionsFixed;
+        new CopiedFlagCheck(file, structure, context.overlaps(), mending, equalCounts)
+                .run(active.hostOffset(), l1, unclaimed, findings);
+        if (findings.corruptionsFixed > fixedBefore) {
             file.flush();
-        }
-    }
-
-    private void checkL2Flags(L1Table active, int l1Index, boolean fix) throws BlockException {
-        MemorySegment words;
-        try {
-            words = active.l2View(l1Index);
-        } catch (BlockException e) {
-            // the walk has told
-            return;
-        }
-        MemorySegment copy = null;
-        for (int j = 0; words != null && j < geometry.l2Entries(); j++) {
-            long word = layout.word(words, j);
-            long offset = TableEntry.offset(word);
-            if (!layout.namesCluster(word) || !geometry.isAligned(offset)) {
-                continue;
-            }
-            long count = layout.externalData() ? 1 : countOrError(offset);
-            if (count >= 0 && (count == 1) != TableEntry.isCopied(word)) {
-                finding(fix, "OFLAG_COPIED data cluster: l2_entry=" + Long.toHexString(word) + " refcount=" + count);
-                if (copy == null) {
-                    copy = MemorySegment.ofArray(words.toArray(ValueLayout.JAVA_BYTE));
-                }
-                layout.putWord(copy, j, word ^ TableEntry.COPIED);
-            }
-        }
-        if (fix && copy != null) {
-            file.write(active.l2Offset(l1Index), copy);
-        }
-    }
-
-    private void finding(boolean fix, String line) {
-        if (fix) {
-            findings.corruptionsFixed++;
-            findings.say("Repairing " + line);
-        } else {
-            findings.corruption("ERROR " + line);
-        }
-    }
-
-    private long countOrError(long hostOffset) {
-        try {
-            return refcounts.get(geometry.clusterIndex(hostOffset));
-        } catch (BlockException e) {
-            return -1;
+            context.setActive(L1Table.of(file, active.hostOffset(), l1));
         }
     }
 
     /** A repaired image is neither dirty nor corrupt any more. */
     private void clearMarks() throws BlockException {
-        boolean marked = header.has(Feature.DIRTY) || header.has(Feature.CORRUPT);
-        if (repair == Repair.ALL && marked && findings.corruptions == 0 && findings.checkErrors == 0) {
+        long marks = context.header().incompatibleFeatures() & (Feature.DIRTY | Feature.CORRUPT);
+        if (repair != Repair.NONE && marks != 0 && findings.corruptions == 0 && findings.checkErrors == 0) {
             file.flush();
-            context.header()
-                    .setIncompatibleFeatures(header.incompatibleFeatures() & ~(Feature.DIRTY | Feature.CORRUPT));
+            context.header().setIncompatibleFeatures(context.header().incompatibleFeatures() & ~marks);
             context.header().write(file);
             file.flush();
         }

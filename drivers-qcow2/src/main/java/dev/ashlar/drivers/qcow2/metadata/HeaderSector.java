@@ -42,11 +42,18 @@ public final class HeaderSector {
         Bits.putU64(sector, 72, bits);
     }
 
-    /** Sets the corrupt bit, where the image's version has one. */
-    public void markCorrupt() {
-        if (Bits.u32(sector, 4) >= 3) {
-            setIncompatibleFeatures(Bits.u64(sector, 72) | Feature.CORRUPT);
+    /** Version 2 has no feature bits. */
+    public long incompatibleFeatures() {
+        return Bits.u32(sector, 4) >= 3 ? Bits.u64(sector, 72) : 0;
+    }
+
+    /** Sets the corrupt bit. @return false: the image's version has none, nothing has changed */
+    public boolean markCorrupt() {
+        boolean hasBit = Bits.u32(sector, 4) >= 3;
+        if (hasBit) {
+            setIncompatibleFeatures(incompatibleFeatures() | Feature.CORRUPT);
         }
+        return hasBit;
     }
 
     public void setAutoclearFeatures(long bits) {

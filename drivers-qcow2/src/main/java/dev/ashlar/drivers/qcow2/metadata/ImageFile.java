@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import java.lang.foreign.MemorySegment;
@@ -124,6 +125,12 @@ public final class ImageFile implements AutoCloseable {
         requireHealthy();
         child.metadata().claim(hostOffset, lengthBytes);
         store.forget(hostOffset, lengthBytes);
+    }
+
+    /** Makes the file longer; nothing refers to the new part yet. A failure here fails nothing else. */
+    public void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
+        requireHealthy();
+        child.truncate(lengthBytes, preallocation);
     }
 
     /** Gives host space of clusters nobody refers to back; failures do not matter. */

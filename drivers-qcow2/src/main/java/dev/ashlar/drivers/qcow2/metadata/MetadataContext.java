@@ -2,7 +2,9 @@ package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
+import dev.ashlar.drivers.qcow2.alloc.OverlapChecks;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
@@ -23,6 +25,8 @@ public final class MetadataContext {
     private final ImageFile file;
     private final HeaderSector header;
     private final RefcountTable refcounts;
+    private final CorruptionSignal corruption;
+    private final OverlapChecks overlaps;
     private final ClusterAllocator allocator;
     private final Quarantine quarantine = new Quarantine();
     private final StampedLock lock = new StampedLock();
@@ -40,7 +44,10 @@ public final class MetadataContext {
         this.header = headerSector;
         this.refcounts = new RefcountTable(file, header.refcountTableOffset(), header.refcountTableClusters());
         this.active = L1Table.load(file, header.l1TableOffset(), (int) header.l1Entries());
-        this.allocator = new ClusterAllocator(file, refcounts, headerSector, this::collectRegions);
+        this.corruption = new CorruptionSignal(file, headerSector);
+        this.overlaps = new OverlapChecks(file.geometry(), corruption, this::collectRegions);
+        this.refcounts.guard(overlaps);
+        this.allocator = new ClusterAllocator(file, refcounts, headerSector, overlaps);
     }
 
     public ImageFile file() {
@@ -67,6 +74,15 @@ public final class MetadataContext {
         return allocator;
     }
 
+    /** What is asked before anything is written. */
+    public OverlapChecks overlaps() {
+        return overlaps;
+    }
+
+    public CorruptionSignal corruption() {
+        return corruption;
+    }
+
     public Quarantine quarantine() {
         return quarantine;
     }
@@ -89,6 +105,7 @@ public final class MetadataContext {
     /** Puts another L1 table in place; the header names it durably. */
     public void setActive(L1Table table) {
         active = table;
+        overlaps.forget();
     }
 
     public void setSnapshotRegions(MetadataRegions.Source source) {
@@ -110,11 +127,12 @@ public final class MetadataContext {
 
     private void collectRegions(MetadataRegions.Builder builder) {
         L1Table table = active;
-        builder.add(table.hostOffset(), 8L * table.length());
+        refcounts.collect(builder);
+        builder.add(MetadataClass.ACTIVE_L1, table.hostOffset(), 8L * table.length());
         for (int i = 0; i < table.length(); i++) {
             long l2Offset = TableEntry.offset(table.entry(i));
             if (l2Offset != 0) {
-                builder.add(l2Offset, geometry().clusterBytes());
+                builder.add(MetadataClass.ACTIVE_L2, l2Offset, geometry().clusterBytes());
             }
         }
         snapshotRegions.collect(builder);

@@ -1,6 +1,7 @@
 package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -19,7 +20,8 @@ final class CopiedFlags {
     private CopiedFlags() {}
 
     /** Clears the flags in all L2 tables that the L1 table names. The writes are durable after the caller's next flush. */
-    static void clearInL2(ImageFile file, L1Table table) throws BlockException {
+    static void clearInL2(MetadataContext context, L1Table table) throws BlockException {
+        ImageFile file = context.file();
         ClusterGeometry geometry = file.geometry();
         L2Layout layout = file.layout();
         try (Arena arena = Arena.ofConfined()) {
@@ -31,7 +33,7 @@ final class CopiedFlags {
                     for (int j = 0; j < geometry.l2Entries(); j++) {
                         layout.putWord(copy, j, layout.word(copy, j) & ~TableEntry.COPIED);
                     }
-                    file.write(table.l2Offset(i), copy);
+                    write(context, table.l2Offset(i), copy);
                 }
             }
         }
@@ -88,7 +90,13 @@ final class CopiedFlags {
             layout.putWord(copy, j, word | TableEntry.COPIED);
         }
         if (copy != null) {
-            context.file().write(active.l2Offset(l1Index), copy);
+            write(context, active.l2Offset(l1Index), copy);
         }
+    }
+
+    /** Not over other metadata that an L1 entry may name as an L2 table. */
+    private static void write(MetadataContext context, long l2Offset, MemorySegment table) throws BlockException {
+        context.overlaps().requireFree(l2Offset, table.byteSize(), MetadataClass.ACTIVE_L2);
+        context.file().write(l2Offset, table);
     }
 }

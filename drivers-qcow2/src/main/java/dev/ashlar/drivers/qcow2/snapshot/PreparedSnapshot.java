@@ -84,7 +84,7 @@ final class PreparedSnapshot {
         } finally {
             context.lock().unlockWrite(stamp);
         }
-        CopiedFlags.clearInL2(file, L1Table.of(file, 0, fresh));
+        CopiedFlags.clearInL2(context, L1Table.of(file, 0, fresh));
         return tables;
     }
 

@@ -5,11 +5,13 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.format.SnapshotTable;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -53,9 +55,27 @@ public final class Snapshots {
     }
 
     private void collectRegions(MetadataRegions.Builder builder) {
-        builder.add(tableOffset, tableBytes);
+        builder.add(MetadataClass.SNAPSHOT_TABLE, tableOffset, tableBytes);
         for (SnapshotEntry entry : entries) {
-            builder.add(entry.l1TableOffset(), 8L * entry.l1Entries());
+            builder.add(MetadataClass.INACTIVE_L1, entry.l1TableOffset(), 8L * entry.l1Entries());
+            if (builder.wants(MetadataClass.INACTIVE_L2)) {
+                collectTables(builder, entry);
+            }
+        }
+    }
+
+    private void collectTables(MetadataRegions.Builder builder, SnapshotEntry entry) {
+        try {
+            L1Table table = loadL1(entry);
+            for (int i = 0; i < table.length(); i++) {
+                long l2Offset = TableEntry.offset(table.entry(i));
+                if (l2Offset != 0) {
+                    builder.add(MetadataClass.INACTIVE_L2, l2Offset, geometry.clusterBytes());
+                }
+            }
+        } catch (BlockException e) {
+            // a table that can't be read names nothing that could be kept from harm
+            return;
         }
         PreparedSnapshot next = prepared;
         if (next != null) {
@@ -195,12 +215,13 @@ public final class Snapshots {
             exclusive.writeCounts();
         } else {
             exclusive.makeCountsDurable();
-            CopiedFlags.clearInL2(file, claimed);
+            CopiedFlags.clearInL2(context, claimed);
         }
         long[] words = active.copyOfEntries(active.length());
         CopiedFlags.clearInL1(words);
         L1Table shared = L1Table.of(file, active.hostOffset(), words);
         if (words.length > 0) {
+            context.overlaps().requireFree(active.hostOffset(), 8L * words.length, MetadataClass.ACTIVE_L1);
             MemorySegment l1 = shared.encode(0, words.length);
             file.write(active.hostOffset(), l1);
             file.write(l1Copy, l1);
@@ -254,7 +275,7 @@ public final class Snapshots {
             }
             exclusive.makeCountsDurable();
             // flags that a crash of another program left behind must not come to life
-            CopiedFlags.clearInL2(file, source);
+            CopiedFlags.clearInL2(context, source);
             L1Table fresh = L1Table.of(file, newOffset, words);
             if (length > 0) {
                 file.write(newOffset, fresh.encode(0, length));
@@ -355,6 +376,7 @@ public final class Snapshots {
         index = null;
         tableOffset = offset;
         tableBytes = newTable.bytes();
+        context.overlaps().forget();
         releaseTable(oldOffset, oldBytes);
     }
 

@@ -1,0 +1,272 @@
+package dev.ashlar.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * Every kind of damage to an image's tables, checked and repaired by both programs: the same findings in the same words, the same counts, the same exit status, and
+ * afterwards the same again. {@code -Ddamage=TEXT} runs only those whose names hold the text.
+ */
+class DamageSideBySideTest {
+    /** Changes to an image. */
+    private interface Change {
+        void make(DamagedCopy image) throws IOException;
+    }
+
+    /** @param better a repair by the real program fails, or harms; Ashlar's is held to leave an image without findings */
+    private record Damage(String base, String name, boolean better, Change change) {}
+
+    private static final long COPIED = 1L << 63;
+
+    private final List<Damage> damages = new ArrayList<>();
+
+    private void damage(String base, String name, Change change) {
+        damages.add(new Damage(base, name, false, change));
+    }
+
+    private void better(String base, String name, Change change) {
+        damages.add(new Damage(base, name, true, change));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> damages() {
+        Assumptions.assumeTrue(isInstalled(), "qemu-img and qemu-io are not installed (package qemu-utils)");
+        counts();
+        entries();
+        structure();
+        otherTables();
+        String only = System.getProperty("damage", "");
+        return damages.stream()
+                .filter(damage -> (damage.base + ": " + damage.name).contains(only))
+                .map(damage -> DynamicTest.dynamicTest(damage.base + ": " + damage.name, () -> run(damage)));
+    }
+
+    private void counts() {
+        for (String base : List.of("plain", "snapshots", "small")) {
+            damage(base, "nothing", image -> {});
+            damage(base, "a count too high", image -> image.put16(image.count16(6), 7));
+            damage(
+                    base,
+                    "a count of nothing",
+                    image -> image.put16(image.count16(image.size() >> image.clusterBits), 1));
+            damage(base, "a leak", image -> {
+                long end = (image.size() + image.cluster(1) - 1) >> image.clusterBits;
+                image.truncate(image.cluster(end + 2));
+                image.put16(image.count16(end), 1);
+                image.put16(image.count16(end + 1), 3);
+            });
+            damage(base, "a count of 0", image -> image.put16(image.count16(5), 0));
+            damage(base, "no counts", image -> image.zero(image.block(0), (int) image.cluster(1)));
+            damage(base, "dirty", image -> image.flip64(72, 1));
+            damage(base, "corrupt", image -> image.flip64(72, 2));
+        }
+        damage("snapshots", "a count too low", image -> image.put16(image.count16(image.l2(0) >> 16), 1));
+        damage("narrow", "nothing", image -> {});
+        damage(
+                "narrow",
+                "two references where one can be counted",
+                image -> image.put64(image.l2Entry(3), image.u64(image.l2Entry(4))));
+    }
+
+    private void entries() {
+        for (String base : List.of("plain", "snapshots", "small")) {
+            damage(base, "COPIED missing in L2", image -> image.flip64(image.l2Entry(2), COPIED));
+            damage(base, "COPIED wrong in L1", image -> image.flip64(image.l1, COPIED));
+            damage(base, "COPIED wrong everywhere", image -> {
+                image.flip64(image.l1, COPIED);
+                image.flip64(image.l2Entry(1), COPIED);
+                image.flip64(image.l2Entry(3), COPIED);
+            });
+            damage(base, "data not aligned", image -> image.flip64(image.l2Entry(1), 0x200));
+            damage(
+                    base,
+                    "zeros not aligned",
+                    image -> image.put64(image.l2Entry(1), image.u64(image.l2Entry(1)) ^ 0x201));
+            damage(base, "zeros with a cluster", image -> image.flip64(image.l2Entry(1), 1));
+            damage(base, "reserved bits in L2", image -> image.flip64(image.l2Entry(2), 0x0100_0000_0000_0010L));
+            damage(base, "reserved bits in L1", image -> image.flip64(image.l1, 0x0100_0000_0000_0020L));
+            damage(
+                    base,
+                    "L2 entry behind the end",
+                    image -> image.put64(image.l2Entry(1), COPIED | image.cluster(4000)));
+            damage(
+                    base,
+                    "L2 entry far behind the end",
+                    image -> image.put64(image.l2Entry(1), COPIED | 0x00ff_ffff_0000_0000L));
+            damage(base, "entry names the L2 table", image -> image.put64(image.l2Entry(1), COPIED | image.l2(0)));
+            damage(
+                    base,
+                    "entry names the header's neighbour",
+                    image -> image.put64(image.l2Entry(1), COPIED | image.refcountTable));
+            damage(
+                    base,
+                    "two entries name one cluster",
+                    image -> image.put64(image.l2Entry(1), image.u64(image.l2Entry(2))));
+            damage(base, "L2 table behind the end", image -> image.put64(image.l1, COPIED | image.cluster(5000)));
+            damage(base, "entry lost", image -> image.put64(image.l2Entry(0), 0));
+            damage(base, "table lost", image -> image.put64(image.l1, 0));
+            if (!base.equals("snapshots")) {
+                damage(base, "file cut", image -> image.truncate(image.size() - image.cluster(3)));
+            }
+            damage(base, "file cut within a cluster", image -> image.truncate(image.size() - 700));
+        }
+        damage("plain", "L2 table not aligned", image -> image.flip64(image.l1, 0x200));
+        damage("compressed", "nothing", image -> {});
+        damage("compressed", "compressed and COPIED", image -> image.flip64(image.l2Entry(0), COPIED));
+        damage(
+                "compressed",
+                "compressed behind the end",
+                image -> image.put64(image.l2Entry(0), (1L << 62) | image.cluster(9000)));
+        damage("compressed", "compressed lost", image -> image.put64(image.l2Entry(1), 0));
+        damage("old", "nothing", image -> {});
+        damage("old", "zero bit", image -> image.flip64(image.l2Entry(1), 1));
+        damage("old", "leak", image -> image.put64(image.l2Entry(1), 0));
+        damage("extended", "nothing", image -> {});
+        damage("extended", "bitmap contradicts", image -> image.flip64(image.l2(0) + 8, 0x0000_0003_0000_0003L));
+        damage("extended", "bitmap of nothing", image -> image.put64(image.l2(0) + 16 * 100 + 8, 5));
+        damage("extended", "data not aligned", image -> image.flip64(image.l2(0), 0x200));
+        damage("extended", "zeros not aligned", image -> {
+            image.flip64(image.l2(0), 0x200);
+            image.put64(image.l2(0) + 8, 0x0000_000f_0000_0000L);
+        });
+        damage("extended", "COPIED missing", image -> image.flip64(image.l2(0), COPIED));
+    }
+
+    private void structure() {
+        for (String base : List.of("plain", "snapshots", "small")) {
+            better(base, "block not aligned", image -> image.flip64(image.refcountTable, 0x200));
+            better(base, "block with reserved bits", image -> image.flip64(image.refcountTable, 0x2a));
+            damage(base, "no block", image -> image.put64(image.refcountTable, 0));
+            damage(base, "block behind the end", image -> image.put64(image.refcountTable, image.cluster(300)));
+            better(
+                    base,
+                    "block far behind the end",
+                    image -> image.put64(image.refcountTable, image.cluster(1L << 38)));
+            damage(
+                    base,
+                    "further block behind the end",
+                    image -> image.put64(image.refcountTable + 8, (image.size() + 0x3fffff) & -image.cluster(1)));
+            damage(base, "block is the L1 table", image -> image.put64(image.refcountTable + 8, image.l1));
+            damage(base, "block is the header", image -> image.put64(image.refcountTable + 8, image.refcountTable));
+            damage(base, "two blocks in one place", image -> image.put64(image.refcountTable + 8, image.block(0)));
+            damage(base, "no refcount table", image -> image.put32(56, 0));
+        }
+    }
+
+    private void otherTables() {
+        damage("snapshots", "snapshot's L1 not aligned", image -> image.flip64(image.snapshotTable, 0x200));
+        damage(
+                "snapshots",
+                "snapshot's L1 behind the end",
+                image -> image.put64(image.snapshotTable, image.cluster(700)));
+        damage("snapshots", "snapshot's L2 lost", image -> image.put64(image.u64(image.snapshotTable), 0));
+        damage(
+                "snapshots",
+                "snapshot's L2 is the live one",
+                image -> image.put64(image.u64(image.snapshotTable), image.l2(0)));
+        damage(
+                "snapshots",
+                "snapshot's data is lost",
+                image -> image.put64(image.u64(image.u64(image.snapshotTable)) & 0x00ff_ffff_ffff_fe00L, 0));
+        better("bitmaps", "nothing", image -> {});
+    }
+
+    private static List<String> preparation(String base) {
+        String write = "qemu-io -c \"write -P 1 0 192k\" -c \"write -P 2 1M 128k\" -c \"write -P 3 512k 100k\" a";
+        return switch (base) {
+            case "plain" -> List.of("qemu-img create -f qcow2 a 64M", write);
+            case "small" ->
+                List.of(
+                        "qemu-img create -f qcow2 -o cluster_size=512 a 1M",
+                        "qemu-io -c \"write -P 1 0 9k\" -c \"write -P 2 300k 5k\" a");
+            case "narrow" ->
+                List.of("qemu-img create -f qcow2 -o refcount_bits=1 a 64M", "qemu-io -c \"write 0 640k\" a");
+            case "old" -> List.of("qemu-img create -f qcow2 -o compat=0.10 a 64M", write);
+            case "extended" -> List.of("qemu-img create -f qcow2 -o extended_l2=on a 64M", write);
+            case "bitmaps" -> List.of("qemu-img create -f qcow2 a 64M", write, "qemu-img bitmap --add a one");
+            case "compressed" ->
+                List.of(
+                        "qemu-img create -f qcow2 p 64M",
+                        "qemu-io -c \"write -P 1 0 192k\" -c \"write -P 2 1M 128k\" p",
+                        "qemu-img convert -c -O qcow2 p a");
+            case "snapshots" ->
+                List.of(
+                        "qemu-img create -f qcow2 a 64M",
+                        write,
+                        "qemu-img snapshot -c one a",
+                        "qemu-io -c \"write -P 4 64k 64k\" a",
+                        "qemu-img snapshot -c two a",
+                        "qemu-io -c \"write -P 5 700k 64k\" a");
+            default -> throw new IllegalArgumentException(base);
+        };
+    }
+
+    private static void run(Damage damage) throws IOException {
+        Path folder = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "damage");
+        try (SideBySide sides = new SideBySide(folder)) {
+            Path[] images = {folder.resolve("a/a"), folder.resolve("b/a")};
+            for (String step : preparation(damage.base)) {
+                sides.step(step);
+            }
+            for (Path image : images) {
+                try (DamagedCopy copy = new DamagedCopy(image)) {
+                    damage.change.make(copy);
+                }
+                Files.copy(image, image.resolveSibling("damaged"));
+            }
+            StringBuilder differences = new StringBuilder();
+            for (String repair : damage.better ? List.of("") : List.of("", " -r leaks", " -r all")) {
+                for (Path image : images) {
+                    Files.copy(image.resolveSibling("damaged"), image, StandardCopyOption.REPLACE_EXISTING);
+                }
+                differences.append(sides.step("img check --output=json" + (repair.isEmpty() ? "" : " -U") + " @/a"));
+                differences.append(sides.step("img check" + repair + " @/a"));
+                differences.append(sides.step("qemu-img check a"));
+            }
+            if (damage.better) {
+                int status = SideBySide.own(
+                                "qemu-img", List.of("check", "-q", "-r", "all", images[1].toString()), folder, "")
+                        .status();
+                assertEquals(0, status, "repair: " + damage.base + ": " + damage.name);
+                Files.copy(images[1], images[0], StandardCopyOption.REPLACE_EXISTING);
+                differences.append(sides.step("img check @/a"));
+                assertEquals(
+                        0,
+                        SideBySide.own("qemu-img", List.of("check", "-q", images[0].toString()), folder, "")
+                                .status());
+            }
+            assertEquals("", differences.toString(), damage.base + ": " + damage.name);
+        } finally {
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+
+    private static boolean isInstalled() {
+        try {
+            return new ProcessBuilder("qemu-img", "--version")
+                            .redirectErrorStream(true)
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException e) {
+            return false;
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

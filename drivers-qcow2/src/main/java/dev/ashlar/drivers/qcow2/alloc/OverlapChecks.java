@@ -1,0 +1,105 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.metadata.CorruptionSignal;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Nothing is written over metadata, whatever refcounts and tables say: before a write its range is looked up among all that is known to be metadata of another
+ * kind. A hit marks the image corrupt, durably (rule R10), and ends its use. Changes are guarded by the image's metadata lock; {@link #isKnownFree} needs none.
+ */
+public final class OverlapChecks {
+    private static final MetadataClass[] CLASSES = MetadataClass.values();
+
+    private final ClusterGeometry geometry;
+    private final CorruptionSignal signal;
+    private final MetadataRegions.Source source;
+    private volatile int classes = OverlapTemplate.DEFAULT;
+    /** By {@link MetadataClass#ordinal}, and all together behind them; looked up when first needed, null after some metadata was given up. */
+    private volatile MetadataRegions @Nullable [] regions;
+
+    /** @param source tells of all metadata but the header */
+    public OverlapChecks(ClusterGeometry geometry, CorruptionSignal signal, MetadataRegions.Source source) {
+        this.geometry = geometry;
+        this.signal = signal;
+        this.source = source;
+    }
+
+    /** @param selected bits of {@link MetadataClass}, as {@link OverlapTemplate#parse} gives them */
+    public void select(int selected) {
+        classes = selected;
+        regions = null;
+    }
+
+    /**
+     * @param own the kind of metadata that is written, which may lie where such lies; null for guest data and for what nothing refers to yet
+     * @throws BlockException CORRUPT: the range holds metadata, the image is marked
+     */
+    public void requireFree(long hostOffset, long lengthBytes, @Nullable MetadataClass own) throws BlockException {
+        MetadataRegions[] known = regions;
+        if (known == null) {
+            known = collect();
+            regions = known;
+        }
+        if (own == null && !overlapsAny(known, hostOffset, lengthBytes)) {
+            return;
+        }
+        long first = geometry.clusterIndex(hostOffset);
+        long count = geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1;
+        for (MetadataClass metadata : CLASSES) {
+            if (!mayShare(own, metadata) && known[metadata.ordinal()].overlaps(first, count)) {
+                throw signal.fatal("Preventing invalid write on metadata (overlaps with " + metadata.title() + ")");
+            }
+        }
+    }
+
+    /** Snapshots and the live disk share L2 tables. */
+    private static boolean mayShare(@Nullable MetadataClass own, MetadataClass other) {
+        return own == other
+                || (own == MetadataClass.ACTIVE_L2 && other == MetadataClass.INACTIVE_L2)
+                || (own == MetadataClass.INACTIVE_L2 && other == MetadataClass.ACTIVE_L2);
+    }
+
+    private MetadataRegions[] collect() {
+        MetadataRegions.Builder builder = new MetadataRegions.Builder(geometry.clusterBits(), classes);
+        builder.add(MetadataClass.MAIN_HEADER, 0, geometry.clusterBytes());
+        source.collect(builder);
+        return builder.build();
+    }
+
+    /** Whether it is known, without a lock, that guest data may be written to a range. False decides nothing. */
+    boolean isKnownFree(long hostOffset, long lengthBytes) {
+        MetadataRegions[] known = regions;
+        return known != null && !overlapsAny(known, hostOffset, lengthBytes);
+    }
+
+    private boolean overlapsAny(MetadataRegions[] known, long hostOffset, long lengthBytes) {
+        long first = geometry.clusterIndex(hostOffset);
+        return known[CLASSES.length].overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
+    }
+
+    /** Clusters hold metadata from now on. */
+    public void add(MetadataClass metadata, long firstCluster, long count) {
+        MetadataRegions[] known = regions;
+        if (known != null && (classes & metadata.bit()) != 0) {
+            MetadataRegions[] more = known.clone();
+            more[metadata.ordinal()] = known[metadata.ordinal()].with(firstCluster, count);
+            more[CLASSES.length] = known[CLASSES.length].with(firstCluster, count);
+            regions = more;
+        }
+    }
+
+    /** Clusters are free again: if they held metadata, all of it is looked up anew when it is needed. */
+    void released(long firstCluster, long count) {
+        MetadataRegions[] known = regions;
+        if (known != null && known[CLASSES.length].overlaps(firstCluster, count)) {
+            regions = null;
+        }
+    }
+
+    /** Metadata was moved or changed behind this one's back. */
+    public void forget() {
+        regions = null;
+    }
+}
