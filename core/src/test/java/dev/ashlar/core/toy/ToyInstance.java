@@ -31,6 +31,9 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     private final long @Nullable [] frozen;
 
     public final AtomicInteger drainDepth = new AtomicInteger();
+    /** What a driver must not do when it is told of a drain. */
+    public volatile @Nullable Runnable onDrain;
+
     private final AtomicInteger planning = new AtomicInteger();
 
     ToyInstance(ToyImage image, ChildAccess file) {
@@ -251,12 +254,21 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
 
     @Override
     public void drainBegin() {
+        runOnDrain();
         drainDepth.incrementAndGet();
     }
 
     @Override
     public void drainEnd() {
         drainDepth.decrementAndGet();
+        runOnDrain();
+    }
+
+    private void runOnDrain() {
+        Runnable wrong = onDrain;
+        if (wrong != null) {
+            wrong.run();
+        }
     }
 
     @Override
