@@ -57,7 +57,7 @@ final class GraphActors {
     /** Per disk, when it was flushed last, and per thread what the write under way touched. */
     private final Map<MemoryDisk, Long> flushedAt = new ConcurrentHashMap<>();
 
-    private final Map<Thread, Set<MemoryDisk>> touched = new ConcurrentHashMap<>();
+    private final Map<Thread, Map<MemoryDisk, Long>> touched = new ConcurrentHashMap<>();
     private final Map<MemoryDisk, Long> writtenAt = new ConcurrentHashMap<>();
     private final AtomicInteger inControl = new AtomicInteger();
 
@@ -105,7 +105,7 @@ final class GraphActors {
             return;
         }
         if (operation.equals("write")) {
-            touched.computeIfAbsent(me, t -> new LinkedHashSet<>()).add(file);
+            touched.computeIfAbsent(me, t -> new HashMap<>()).put(file, clock.incrementAndGet());
         }
         BlockBackend user = asking.get(me);
         if (user == null) {
@@ -185,10 +185,11 @@ final class GraphActors {
         } catch (BlockException e) {
             assertEquals(Kind.READ_ONLY, e.kind(), e.getMessage());
         }
-        Set<MemoryDisk> files = touched.remove(Thread.currentThread());
+        Map<MemoryDisk, Long> files = touched.remove(Thread.currentThread());
         if (files != null) {
+            // On real threads a flush may come between the end of a write and this line: there the beginning counts.
             long now = clock.incrementAndGet();
-            files.forEach(file -> writtenAt.merge(file, now, Math::max));
+            files.forEach((file, begun) -> writtenAt.merge(file, stepped ? now : begun, Math::max));
         }
     }
 
