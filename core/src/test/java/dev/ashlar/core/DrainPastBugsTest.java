@@ -65,10 +65,8 @@ class DrainPastBugsTest {
             () -> unchecked(() -> world.graph.closeNode(otherRoot)),
             () -> unchecked(other::close),
             () -> unchecked(() -> otherRoot.<Boolean>whileDrained(() -> true)),
-            () -> unchecked(() -> world.graph
-                    .transaction()
-                    .setReadOnly(otherRoot, true)
-                    .commit()),
+            () -> unchecked(
+                    () -> world.graph.transaction().setReadOnly(otherRoot, true).commit()),
         };
         for (Runnable misdeed : misdeeds) {
             toy(disk.root()).onDrain = misdeed;
@@ -208,10 +206,11 @@ class DrainPastBugsTest {
             inside.countDown();
             await(goOn);
         };
-        Thread user = Thread.ofVirtual().start(() -> unchecked(() -> {
-            disk.write(0, MemorySegment.ofArray(new byte[3 * 4096]));
-            disk.write(4096, MemorySegment.ofArray(new byte[10]));
-        }));
+        Thread user = Thread.ofVirtual()
+                .start(() -> unchecked(() -> {
+                    disk.write(0, MemorySegment.ofArray(new byte[3 * 4096]));
+                    disk.write(4096, MemorySegment.ofArray(new byte[10]));
+                }));
         inside.await();
         AtomicReference<DrainedSection> begun = new AtomicReference<>();
         Thread drainer = Thread.ofPlatform().start(() -> begun.set(disk.drain()));
@@ -267,7 +266,9 @@ class DrainPastBugsTest {
     void edgesAreWalkedUnderTheLock() throws Exception {
         BlockBackend disk = open("disk");
         BlockNode file = disk.root().children().get(0).node();
-        assertTrue(assertThrows(AssertionError.class, file::parentEdges).getMessage().contains("G2"));
+        assertTrue(assertThrows(AssertionError.class, file::parentEdges)
+                .getMessage()
+                .contains("G2"));
         GraphLock.Locked locked = world.graph.lock().lock();
         assertEquals(1, file.parentEdges().size());
         locked.close();
@@ -328,10 +329,12 @@ class DrainPastBugsTest {
         world.disk("disk").hook = (operation, offset, length) -> {
             assertThrows(IllegalStateException.class, () -> disk.root().<Boolean>whileDrained(() -> true));
             assertThrows(IllegalStateException.class, disk::close);
-            assertThrows(IllegalStateException.class, () -> world.graph
-                    .transaction()
-                    .setReadOnly(disk.root(), true)
-                    .commit());
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> world.graph
+                            .transaction()
+                            .setReadOnly(disk.root(), true)
+                            .commit());
         };
         disk.write(0, MemorySegment.ofArray(new byte[10]));
         world.disk("disk").hook = (operation, offset, length) -> {};

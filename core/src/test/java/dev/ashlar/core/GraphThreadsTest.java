@@ -48,7 +48,8 @@ class GraphThreadsTest {
         }
         CyclicBarrier together = new CyclicBarrier(bodies.size());
         for (StepRunner.Body body : bodies) {
-            Thread.Builder builder = threads.size() % 2 == 0 ? Thread.ofPlatform().daemon() : Thread.ofVirtual();
+            Thread.Builder builder =
+                    threads.size() % 2 == 0 ? Thread.ofPlatform().daemon() : Thread.ofVirtual();
             threads.add(builder.name("actor" + threads.size()).start(() -> {
                 try {
                     together.await();

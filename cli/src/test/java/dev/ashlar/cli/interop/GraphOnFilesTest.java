@@ -57,9 +57,7 @@ class GraphOnFilesTest {
             writer.write(8 << 20, MemorySegment.ofArray(new byte[] {42}));
         }
         graph.createImage(
-                top,
-                "qcow2",
-                Map.of("size", String.valueOf(SIZE), "backing_file", below, "backing_fmt", "qcow2"));
+                top, "qcow2", Map.of("size", String.valueOf(SIZE), "backing_file", below, "backing_fmt", "qcow2"));
         disk = graph.open(top, OpenOptions.readWrite().format("qcow2").nodeName("top"));
         base = disk.root().backing().orElseThrow();
     }
@@ -91,36 +89,38 @@ class GraphOnFilesTest {
     private void startUsers() {
         for (int t = 0; t < 2; t++) {
             long offset = t * (1L << 20);
-            threads.add(Thread.ofVirtual().start(() -> guarded(() -> {
-                byte[] read = new byte[3];
-                for (int i = 0; !stop.get(); i++) {
-                    byte[] bytes = {(byte) i, 1, 2};
-                    long at = offset + i % 20 * 65_000L;
-                    disk.write(at, MemorySegment.ofArray(bytes));
-                    disk.read(at, MemorySegment.ofArray(read));
-                    assertEquals(bytes[0], read[0]);
-                    if (i % 16 == 0) {
-                        disk.flush();
-                    }
-                }
-            })));
+            threads.add(Thread.ofVirtual()
+                    .start(() -> guarded(() -> {
+                        byte[] read = new byte[3];
+                        for (int i = 0; !stop.get(); i++) {
+                            byte[] bytes = {(byte) i, 1, 2};
+                            long at = offset + i % 20 * 65_000L;
+                            disk.write(at, MemorySegment.ofArray(bytes));
+                            disk.read(at, MemorySegment.ofArray(read));
+                            assertEquals(bytes[0], read[0]);
+                            if (i % 16 == 0) {
+                                disk.flush();
+                            }
+                        }
+                    })));
         }
-        threads.add(Thread.ofPlatform().start(() -> guarded(() -> {
-            try (Arena arena = Arena.ofConfined();
-                    BlockQueue queue = disk.openQueue(4)) {
-                MemorySegment buffer = arena.allocate(4096, 4096);
-                for (int i = 0; !stop.get(); i++) {
-                    buffer.fill((byte) i);
-                    long at = (6L << 20) + i % 8 * 4096L;
-                    queue.write(at, buffer, 1);
-                    queue.await(1, (token, result) -> assertEquals(4096, result));
-                    buffer.fill((byte) -1);
-                    queue.read(at, buffer, 2);
-                    queue.await(1, (token, result) -> assertEquals(4096, result));
-                    assertEquals((byte) i, buffer.get(ValueLayout.JAVA_BYTE, 4095));
-                }
-            }
-        })));
+        threads.add(Thread.ofPlatform()
+                .start(() -> guarded(() -> {
+                    try (Arena arena = Arena.ofConfined();
+                            BlockQueue queue = disk.openQueue(4)) {
+                        MemorySegment buffer = arena.allocate(4096, 4096);
+                        for (int i = 0; !stop.get(); i++) {
+                            buffer.fill((byte) i);
+                            long at = (6L << 20) + i % 8 * 4096L;
+                            queue.write(at, buffer, 1);
+                            queue.await(1, (token, result) -> assertEquals(4096, result));
+                            buffer.fill((byte) -1);
+                            queue.read(at, buffer, 2);
+                            queue.await(1, (token, result) -> assertEquals(4096, result));
+                            assertEquals((byte) i, buffer.get(ValueLayout.JAVA_BYTE, 4095));
+                        }
+                    }
+                })));
     }
 
     private interface Body {
@@ -240,8 +240,7 @@ class GraphOnFilesTest {
         String over = folder.resolve("over.qcow2").toString();
         graph.createImage(over, "qcow2", Map.of("size", String.valueOf(SIZE)));
         BlockNode overlay = graph.openNode(
-                over,
-                OpenOptions.readWrite().driverOptions(Map.of("driver", "qcow2", "backing", "top")));
+                over, OpenOptions.readWrite().driverOptions(Map.of("driver", "qcow2", "backing", "top")));
         graph.transaction().replace(top, overlay).setReadOnly(top, true).commit();
         disk.write(100, MemorySegment.ofArray(new byte[] {2}));
         disk.read(100, MemorySegment.ofArray(read));
