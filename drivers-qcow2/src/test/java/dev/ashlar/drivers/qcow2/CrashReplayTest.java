@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
  * ashlar.crash.rounds}, the first seed by {@code ashlar.crash.seed}, states of each round by {@code ashlar.crash.states}.
  */
 class CrashReplayTest {
-    private static final int ROUNDS = Integer.getInteger("ashlar.crash.rounds", 4);
+    private static final int ROUNDS = Integer.getInteger("ashlar.crash.rounds", 2);
     private static final long FIRST_SEED = Long.getLong("ashlar.crash.seed", System.nanoTime() & 0xffff_ffffL);
     private static final int STATES = Integer.getInteger("ashlar.crash.states", 200);
 
@@ -176,6 +176,10 @@ class CrashReplayTest {
         machine.requireEqual();
         machine.requireClean();
         machine.close();
+        OrderingAuditor.Violation broken = OrderingAuditor.firstViolation(log, initial);
+        if (broken != null) {
+            throw new AssertionError(broken + "\nlog up to there:\n" + log.tail(broken.position() + 1, 40));
+        }
         return new Recording(initial, log, operations);
     }
 

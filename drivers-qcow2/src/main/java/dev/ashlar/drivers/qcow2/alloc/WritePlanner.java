@@ -144,7 +144,25 @@ public final class WritePlanner {
         int to = Math.max(lastTouched, 63 - Long.numberOfLeadingZeros(moved(active, l1Index, last)));
         long before = within - ((long) from << geometry.subclusterBits());
         long after = ((to + 1L) << geometry.subclusterBits()) - 1 - geometry.inCluster(end - 1);
+        reach(run, end + after);
         return new LinkingPlan(active, l1Index, l2Index, run, true, guestOffset, end, before, after);
+    }
+
+    /** The file reaches behind the whole cluster before anything refers to it (rule R3), also when the write stops at a sub-cluster. */
+    private void reach(Run run, long guestEnd) throws BlockException {
+        long hostEnd = geometry.clusterOffset(run.firstCluster() + run.count());
+        if (geometry.inCluster(guestEnd) == 0
+                || layout.externalData()
+                || context.file().lengthBytes() >= hostEnd) {
+            return;
+        }
+        try {
+            long tail = geometry.subclusterBytes();
+            context.file().data().writeZeroes(hostEnd - tail, tail, false);
+        } catch (BlockException e) {
+            context.allocator().release(run.firstCluster(), run.count());
+            throw e;
+        }
     }
 
     /** The sub-clusters whose data has to be in the cluster that takes this one's place. */
