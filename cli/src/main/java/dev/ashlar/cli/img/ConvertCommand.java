@@ -13,6 +13,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.OpenOptions;
+import dev.ashlar.core.snapshot.SnapshotSelector;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -175,10 +176,10 @@ final class ConvertCommand {
     }
 
     private BlockBackend openSnapshot(List<BlockBackend> sources, String text) throws BlockException {
-        if (!text.startsWith(SnapshotSelector.PREFIX) && sources.size() > 1) {
+        if (!SnapshotSelector.isLongForm(text) && sources.size() > 1) {
             throw fail("No support for concatenating multiple snapshot");
         }
-        return SnapshotSelector.of(console, text).open(sources.get(0));
+        return SnapshotSource.open(SnapshotSource.parse(console, text), sources.get(0));
     }
 
     /** Creates the target, unless that is to be skipped. @return its options, or null where it is not created */

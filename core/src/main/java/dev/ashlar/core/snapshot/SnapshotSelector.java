@@ -25,13 +25,18 @@ public record SnapshotSelector(
         }
     }
 
+    /** Whether a text is of the form with parameters, and not a bare word. */
+    public static boolean isLongForm(String text) {
+        return text.startsWith(PREFIX);
+    }
+
     /**
      * Reads the text.
      *
      * @throws BlockException INVALID for a parameter that is none of these two
      */
     public static SnapshotSelector parse(String text) throws BlockException {
-        if (!text.startsWith(PREFIX)) {
+        if (!isLongForm(text)) {
             return new SnapshotSelector(null, null, text);
         }
         String id = null;
@@ -46,6 +51,9 @@ public record SnapshotSelector(
             switch (key) {
                 case "snapshot.id" -> id = value;
                 case "snapshot.name" -> name = value;
+                case "id" -> {
+                    // names the list of options, as everywhere
+                }
                 default -> throw new BlockException(Kind.INVALID, "Invalid parameter '" + key + "'");
             }
         }
