@@ -69,8 +69,6 @@ class MainTest {
                 "convert --salvage a b",
                 "convert --bitmaps a b",
                 "convert -r 1M a b",
-                "rebase -u -b x y",
-                "commit x",
                 "-T x info x",
             })
     void whatIsMissingIsRefusedInOneLine(String line) {

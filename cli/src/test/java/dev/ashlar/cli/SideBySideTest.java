@@ -27,7 +27,7 @@ class SideBySideTest {
             "copies.txt",
             "io.txt",
             "bad-input.txt",
-            "options.txt");
+            "options.txt", "backing.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

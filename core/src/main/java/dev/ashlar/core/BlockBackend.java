@@ -6,9 +6,12 @@ import dev.ashlar.core.request.Origin;
 import dev.ashlar.core.request.RouteChanged;
 import dev.ashlar.core.snapshot.Snapshots;
 import dev.ashlar.core.spi.CheckProgress;
+import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
+import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
@@ -204,6 +207,41 @@ public final class BlockBackend implements AutoCloseable {
             layer().requireWritable();
         }
         return root().whileDrained(() -> checkable.get().check(repair, findings, progress));
+    }
+
+    /**
+     * Names another backing file in the image, drained; what is open stays as it is.
+     *
+     * @param reference null: none
+     * @throws BlockException UNSUPPORTED if the format has none; else as {@link BackingChangeable#changeBacking}
+     */
+    public void changeBacking(@Nullable ImageReference reference) throws BlockException {
+        Optional<BackingChangeable> changeable = root().capability(BackingChangeable.class);
+        if (changeable.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "This image format has no backing files");
+        }
+        layer().requireWritable();
+        root().<Boolean>whileDrained(() -> {
+            changeable.get().changeBacking(reference);
+            return true;
+        });
+    }
+
+    /**
+     * Gives up all content of the topmost node, drained, so that its backing file shows.
+     *
+     * @throws BlockException UNSUPPORTED if the format cannot
+     */
+    public void makeEmpty() throws BlockException {
+        Optional<Emptiable> emptiable = root().capability(Emptiable.class);
+        if (emptiable.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "This image format cannot be emptied");
+        }
+        layer().requireWritable();
+        root().<Boolean>whileDrained(() -> {
+            emptiable.get().makeEmpty();
+            return true;
+        });
     }
 
     /** Facts about the image, where the topmost node is one. */

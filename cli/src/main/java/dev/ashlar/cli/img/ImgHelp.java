@@ -18,6 +18,8 @@ public final class ImgHelp {
           bench     measures reads or writes: [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP] [-o OFFSET] [-w] [-n] [-i AIO]
                     [-t CACHE] [--pattern=BYTE] [--flush-interval=N] [--no-drain] [-f FMT] [-q] [-U] FILE
           check     looks for damage: [-r leaks|all] [--output=human|json] [-f FMT] [-T CACHE] [-q] [-U] FILE
+          commit    puts an image's content into its backing file: [-b BASE] [-d] [-t CACHE] [-r RATE] [-f FMT] [-p]
+                    [-q] FILE
           compare   compares what two images contain: [-f FMT] [-F FMT] [-T CACHE] [-p] [-q] [-s] [-U] FILE1 FILE2
           convert   copies images into a new one: [-f FMT] [-O FMT] [-o OPTIONS] [-l SNAPSHOT] [-B BACKING [-F FMT]]
                     [-S SIZE] [-t CACHE] [-T CACHE] [-m N] [-W] [-n] [--target-is-zero] [-p] [-q] [-U] FILE... TARGET
@@ -25,6 +27,8 @@ public final class ImgHelp {
           info      tells about an image: [--output=human|json] [--backing-chain] [-f FMT] [-U] FILE
           map       tells where the bytes lie: [--output=human|json] [--start-offset=N] [--max-length=N] [-f FMT] [-U]
                     FILE
+          rebase    gives an image another backing file: -b BACKING [-F FMT] [-u] [-t CACHE] [-T CACHE] [-f FMT] [-p]
+                    [-q] [-U] FILE
           resize    changes the size of the disk: [-f FMT] [--preallocation=MODE] [--shrink] [-q] FILE [+|-]SIZE
           snapshot  internal snapshots: [-l | -c NAME | -a NAME | -d NAME] [-q] [-U] FILE
 

@@ -58,12 +58,14 @@ public final class ImgProgram {
             case "check" -> new CheckCommand(console).run(words);
             case "compare" -> new CompareCommand(console).run(words);
             case "convert" -> new ConvertCommand(console).run(words);
+            case "commit" -> new CommitCommand(console).run(words);
             case "create" -> new CreateCommand(console).run(words);
             case "info" -> new InfoCommand(console).run(words);
             case "map" -> new MapCommand(console).run(words);
+            case "rebase" -> new RebaseCommand(console).run(words);
             case "resize" -> new ResizeCommand(console).run(words);
             case "snapshot" -> new SnapshotCommand(console).run(words);
-            case "amend", "commit", "dd", "measure", "rebase" -> throw refused(words[0]);
+            case "amend", "dd", "measure" -> throw refused(words[0]);
             default -> throw console.usageError("Command not found: " + words[0]);
         };
     }

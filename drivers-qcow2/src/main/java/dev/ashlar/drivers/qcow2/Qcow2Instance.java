@@ -8,8 +8,10 @@ import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.BitmapStore;
+import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.CheckProgress;
+import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.ChildAccess;
@@ -56,6 +58,8 @@ final class Qcow2Instance
                 VmStateCapable,
                 BitmapStore,
                 Resizable,
+                BackingChangeable,
+                Emptiable,
                 Checkable {
     private final Qcow2Header header;
     private final boolean readOnly;
@@ -71,6 +75,7 @@ final class Qcow2Instance
     private final StoredBitmaps bitmaps;
     private final Map<SnapshotInfo, Integer> openViews = new HashMap<>();
     private volatile long sizeBytes;
+    private volatile @Nullable ImageReference backing;
 
     /** @param checking the image is opened to be checked: what is wrong with its bitmaps does not matter here */
     Qcow2Instance(Qcow2Header header, MetadataContext context, boolean readOnly, boolean unmap, boolean checking)
@@ -83,6 +88,8 @@ final class Qcow2Instance
             context.corruption().setReadOnly();
         }
         this.sizeBytes = header.sizeBytes();
+        String backingFile = header.backingFile();
+        this.backing = backingFile == null ? null : new ImageReference(backingFile, header.backingFormat());
         this.writeBack = new WriteBack(context, unmap);
         this.planner = new WritePlanner(context, writeBack);
         this.unmapper = new Unmapper(context, planner, header.version() >= 3, header.backingFile() != null);
@@ -268,13 +275,29 @@ final class Qcow2Instance
 
     @Override
     public Optional<ImageReference> backing() {
-        String name = header.backingFile();
-        return name == null ? Optional.empty() : Optional.of(new ImageReference(name, header.backingFormat()));
+        return Optional.ofNullable(backing);
     }
 
     @Override
     public FormatInfo info() {
         return ImageFacts.of(header, bitmaps.entries());
+    }
+
+    @Override
+    public void changeBacking(@Nullable ImageReference reference) throws BlockException {
+        requireWritable();
+        writeBack.flush();
+        new BackingRename(file, context.header()).change(reference);
+        backing = reference;
+        if (reference != null) {
+            unmapper.backingNamed();
+        }
+    }
+
+    @Override
+    public void makeEmpty() throws BlockException {
+        requireWritable();
+        resizer.makeEmpty(sizeBytes);
     }
 
     @Override

@@ -58,6 +58,16 @@ final class Resizer {
         }
     }
 
+    /** Gives up all clusters of the live disk, and its state of a machine: an empty L1 table takes the place of the present one. */
+    void makeEmpty(long diskBytes) throws BlockException {
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            file.event(BlockEvent.EMPTY_IMAGE_PREPARE);
+            if (hasEntries(0)) {
+                switchTable(exclusive, (int) geometry.l1EntriesFor(diskBytes), 0, diskBytes);
+            }
+        }
+    }
+
     /** Gives up what is mapped behind the disk. */
     void dropVmState(long diskBytes) throws BlockException {
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {

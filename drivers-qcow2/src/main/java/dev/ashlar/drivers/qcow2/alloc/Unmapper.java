@@ -28,7 +28,7 @@ public final class Unmapper {
     private final L2Layout layout;
     private final WritePlanner planner;
     private final boolean zeroFlag;
-    private final boolean hasBacking;
+    private volatile boolean hasBacking;
 
     /**
      * @param zeroFlag the image's version knows zero clusters
@@ -41,6 +41,11 @@ public final class Unmapper {
         this.planner = planner;
         this.zeroFlag = zeroFlag;
         this.hasBacking = hasBacking;
+    }
+
+    /** From now on the image names a backing file, which shows through where nothing is allocated. */
+    public void backingNamed() {
+        hasBacking = true;
     }
 
     /**

@@ -1,0 +1,161 @@
+package dev.ashlar.drivers.qcow2;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.format.HeaderExtension;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
+import dev.ashlar.drivers.qcow2.metadata.ImageFile;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes another name of the backing file into the header cluster.
+ *
+ * <pre>
+ *   sector 0: header, first extensions | later sectors: rest of the extensions, end mark | name
+ * </pre>
+ *
+ * <p>The first sector decides which name and which extensions count, and cannot tear (rule R7). What lies behind it is written first and
+ * flushed; where that would overwrite what the old first sector still names, the old name moves out of the way before.
+ */
+final class BackingRename {
+    private static final int OFFSET_FIELD = 8;
+    private static final int LENGTH_FIELD = 16;
+
+    private final ImageFile file;
+    private final HeaderSector sector;
+    private final Qcow2Header header;
+    private final int sectorBytes = Qcow2Header.SECTOR_BYTES;
+    /** The header cluster as it is, or as far as the file reaches. */
+    private final byte[] cluster;
+
+    BackingRename(ImageFile file, HeaderSector sector) throws BlockException {
+        this.file = file;
+        this.sector = sector;
+        int length = (int) Math.min(file.geometry().clusterBytes(), file.lengthBytes());
+        cluster = new byte[file.geometry().clusterBytes()];
+        MemorySegment.copy(file.store().view(0, length), 0, MemorySegment.ofArray(cluster), 0, length);
+        // As it is by now: others write to the header as well.
+        header = Qcow2Header.parse(MemorySegment.ofArray(cluster), file.lengthBytes(), true);
+    }
+
+    void change(@Nullable ImageReference reference) throws BlockException {
+        byte[] name = reference == null ? new byte[0] : reference.fileName().getBytes(StandardCharsets.UTF_8);
+        if (name.length > Qcow2Header.MAX_BACKING_NAME_BYTES) {
+            throw new BlockException(Kind.INVALID, "Backing file name too long");
+        }
+        String format = reference == null ? null : reference.format();
+        byte[] extensions = encode(format, true);
+        int end = placeForName(extensions);
+        if (end + name.length > cluster.length) {
+            // Names of features are a courtesy: where there is no room the image goes without.
+            extensions = encode(format, false);
+            end = placeForName(extensions);
+        }
+        if (end + name.length > cluster.length) {
+            throw new BlockException(Kind.NO_SPACE, "No space for the backing file's name in the header");
+        }
+        moveOldName(end + name.length);
+        write(extensions, end, name);
+    }
+
+    /** Behind the extensions, and behind an end mark that counts until the first sector changes. */
+    private int placeForName(byte[] extensions) {
+        int end = header.headerLengthBytes() + extensions.length;
+        int oldEnd = oldExtensionsEnd();
+        return oldEnd > sectorBytes ? Math.max(end, oldEnd) : end;
+    }
+
+    private int oldExtensionsEnd() {
+        int end = header.headerLengthBytes() + 8;
+        for (HeaderExtension extension : header.extensions()) {
+            end += extension.encodedBytes();
+        }
+        return end;
+    }
+
+    /** The extensions with another backing format; the end mark included. */
+    private byte[] encode(@Nullable String format, boolean featureNames) {
+        List<HeaderExtension> all = new ArrayList<>();
+        if (format != null) {
+            all.add(new HeaderExtension(HeaderExtension.BACKING_FORMAT, format.getBytes(StandardCharsets.UTF_8)));
+        }
+        int bytes = 8;
+        for (HeaderExtension extension : header.extensions()) {
+            boolean dropped = !featureNames && extension.type() == HeaderExtension.FEATURE_NAMES;
+            if (extension.type() != HeaderExtension.BACKING_FORMAT && !dropped) {
+                all.add(extension);
+            }
+        }
+        for (HeaderExtension extension : all) {
+            bytes += extension.encodedBytes();
+        }
+        MemorySegment encoded = MemorySegment.ofArray(new byte[bytes]);
+        long at = 0;
+        for (HeaderExtension extension : all) {
+            Bits.putU32(encoded, at, extension.type());
+            Bits.putU32(encoded, at + 4, extension.data().length);
+            MemorySegment.copy(MemorySegment.ofArray(extension.data()), 0, encoded, at + 8, extension.data().length);
+            at += extension.encodedBytes();
+        }
+        return encoded.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+    }
+
+    /** Takes the present name to where nothing of the new layout will be, if it is in the way behind the first sector. */
+    private void moveOldName(int newEnd) throws BlockException {
+        MemorySegment now = MemorySegment.ofArray(cluster);
+        int offset = (int) Bits.u64(now, OFFSET_FIELD);
+        int length = (int) Bits.u32(now, LENGTH_FIELD);
+        if (offset == 0 || length == 0 || offset + length <= sectorBytes || newEnd <= offset) {
+            return;
+        }
+        int place = (Math.max(newEnd, offset + length) + 7) & -8;
+        if (place + length > cluster.length) {
+            throw new BlockException(Kind.NO_SPACE, "No space for two backing files' names in the header");
+        }
+        System.arraycopy(cluster, offset, cluster, place, length);
+        file.write(place, now.asSlice(place, length));
+        file.flush();
+        Bits.putU64(now, OFFSET_FIELD, place);
+        writeSector();
+    }
+
+    private void write(byte[] extensions, int end, byte[] name) throws BlockException {
+        byte[] fresh = cluster.clone();
+        System.arraycopy(extensions, 0, fresh, header.headerLengthBytes(), extensions.length);
+        System.arraycopy(name, 0, fresh, end, name.length);
+        int later = end + name.length - sectorBytes;
+        if (later > 0) {
+            requireSameTail(fresh);
+            file.write(sectorBytes, MemorySegment.ofArray(fresh).asSlice(sectorBytes, later));
+            file.flush();
+        }
+        System.arraycopy(fresh, 0, cluster, 0, sectorBytes);
+        MemorySegment now = MemorySegment.ofArray(cluster);
+        Bits.putU64(now, OFFSET_FIELD, name.length == 0 ? 0 : end);
+        Bits.putU32(now, LENGTH_FIELD, name.length);
+        writeSector();
+    }
+
+    /** What the old first sector still reads behind itself must not change before it does. */
+    private void requireSameTail(byte[] fresh) throws BlockException {
+        for (int i = sectorBytes; i < Math.min(oldExtensionsEnd(), cluster.length); i++) {
+            if (fresh[i] != cluster[i]) {
+                throw new BlockException(
+                        Kind.UNSUPPORTED, "The header's extensions cannot be moved: they reach beyond its first sector");
+            }
+        }
+    }
+
+    private void writeSector() throws BlockException {
+        sector.replace(MemorySegment.ofArray(cluster));
+        sector.write(file);
+        file.flush();
+    }
+}
