@@ -27,7 +27,8 @@ class SideBySideTest {
             "copies.txt",
             "io.txt",
             "bad-input.txt",
-            "options.txt", "backing.txt");
+            "options.txt",
+            "backing.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

@@ -67,7 +67,9 @@ final class CommitCommand {
         ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 1);
         try (BlockGraph graph = console.objects().newGraph();
                 BlockBackend image = options.open(
-                        graph, fileName, Images.options(true, format, cache, false).unmap(true))) {
+                        graph,
+                        fileName,
+                        Images.options(true, format, cache, false).unmap(true))) {
             line.at(0);
             commit(graph, image, fileName, line);
         } finally {

@@ -98,8 +98,7 @@ final class RebaseCommand {
             return graph.open(
                     Images.resolve(image.fileName(), name), Images.options(false, newFormat, source, forceShare));
         } catch (BlockException e) {
-            throw new BlockException(
-                    e.kind(), "Could not open new backing file '" + name + "': " + e.getMessage(), e);
+            throw new BlockException(e.kind(), "Could not open new backing file '" + name + "': " + e.getMessage(), e);
         }
     }
 

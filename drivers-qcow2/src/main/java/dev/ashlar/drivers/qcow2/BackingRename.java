@@ -51,18 +51,19 @@ final class BackingRename {
             throw new BlockException(Kind.INVALID, "Backing file name too long");
         }
         String format = reference == null ? null : reference.format();
-        byte[] extensions = encode(format, true);
-        int end = placeForName(extensions);
-        if (end + name.length > cluster.length) {
-            // Names of features are a courtesy: where there is no room the image goes without.
-            extensions = encode(format, false);
-            end = placeForName(extensions);
-        }
-        if (end + name.length > cluster.length) {
+        // Names of features are a courtesy: where there is no room, or no safe way, the image goes without.
+        if (!tryChange(encode(format, true), name) && !tryChange(encode(format, false), name)) {
             throw new BlockException(Kind.NO_SPACE, "No space for the backing file's name in the header");
         }
-        moveOldName(end + name.length);
+    }
+
+    private boolean tryChange(byte[] extensions, byte[] name) throws BlockException {
+        int end = placeForName(extensions);
+        if (end + name.length > cluster.length || !keepsTail(extensions) || !moveOldName(end + name.length)) {
+            return false;
+        }
         write(extensions, end, name);
+        return true;
     }
 
     /** Behind the extensions, and behind an end mark that counts until the first sector changes. */
@@ -107,23 +108,28 @@ final class BackingRename {
         return encoded.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
     }
 
-    /** Takes the present name to where nothing of the new layout will be, if it is in the way behind the first sector. */
-    private void moveOldName(int newEnd) throws BlockException {
+    /**
+     * Takes the present name to where nothing of the new layout will be, if it is in the way behind the first sector.
+     *
+     * @return false if there is no room for two names
+     */
+    private boolean moveOldName(int newEnd) throws BlockException {
         MemorySegment now = MemorySegment.ofArray(cluster);
         int offset = (int) Bits.u64(now, OFFSET_FIELD);
         int length = (int) Bits.u32(now, LENGTH_FIELD);
         if (offset == 0 || length == 0 || offset + length <= sectorBytes || newEnd <= offset) {
-            return;
+            return true;
         }
         int place = (Math.max(newEnd, offset + length) + 7) & -8;
         if (place + length > cluster.length) {
-            throw new BlockException(Kind.NO_SPACE, "No space for two backing files' names in the header");
+            return false;
         }
         System.arraycopy(cluster, offset, cluster, place, length);
         file.write(place, now.asSlice(place, length));
         file.flush();
         Bits.putU64(now, OFFSET_FIELD, place);
         writeSector();
+        return true;
     }
 
     private void write(byte[] extensions, int end, byte[] name) throws BlockException {
@@ -132,7 +138,6 @@ final class BackingRename {
         System.arraycopy(name, 0, fresh, end, name.length);
         int later = end + name.length - sectorBytes;
         if (later > 0) {
-            requireSameTail(fresh);
             file.write(sectorBytes, MemorySegment.ofArray(fresh).asSlice(sectorBytes, later));
             file.flush();
         }
@@ -143,14 +148,16 @@ final class BackingRename {
         writeSector();
     }
 
-    /** What the old first sector still reads behind itself must not change before it does. */
-    private void requireSameTail(byte[] fresh) throws BlockException {
-        for (int i = sectorBytes; i < Math.min(oldExtensionsEnd(), cluster.length); i++) {
-            if (fresh[i] != cluster[i]) {
-                throw new BlockException(
-                        Kind.UNSUPPORTED, "The header's extensions cannot be moved: they reach beyond its first sector");
+    /** Whether what the old first sector still reads behind itself stays as it is until that sector changes. */
+    private boolean keepsTail(byte[] extensions) {
+        int first = header.headerLengthBytes();
+        int stop = Math.min(oldExtensionsEnd(), first + extensions.length);
+        for (int i = sectorBytes; i < stop; i++) {
+            if (extensions[i - first] != cluster[i]) {
+                return false;
             }
         }
+        return true;
     }
 
     private void writeSector() throws BlockException {

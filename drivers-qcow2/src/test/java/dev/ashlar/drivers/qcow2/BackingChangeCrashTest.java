@@ -11,12 +11,11 @@ import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.crash.CrashStates;
+import dev.ashlar.testkit.crash.WriteLog;
 import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
 import dev.ashlar.testkit.protocol.RecordingProtocol;
-import dev.ashlar.testkit.crash.WriteLog;
-
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

@@ -73,6 +73,7 @@ public final class HeaderSector {
     /** Replaces some bytes. */
     public void set(long at, MemorySegment bytes) {
         MemorySegment.copy(bytes, 0, sector, at, bytes.byteSize());
+    }
 
     /** Takes over all of the first sector. @param head its bytes, and possibly more */
     public void replace(MemorySegment head) {
