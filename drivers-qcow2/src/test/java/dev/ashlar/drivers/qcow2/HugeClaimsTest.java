@@ -2,7 +2,10 @@ package dev.ashlar.drivers.qcow2;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.Mapping;
@@ -27,8 +30,7 @@ class HugeClaimsTest {
     private static final int SNAPSHOT_TABLE_FIELD = 64;
     private static final int DISK_SIZE_FIELD = 48;
 
-    @Test
-    void aSnapshotOfExbibytesInASmallFile() throws Exception {
+    private static SparseBytes claimingImage() throws Exception {
         MemoryFile file = MemoryFile.empty("claims");
         Map<String, String> options = Map.of("size", Long.toString(DISK_BYTES), "cluster_size", "512");
         DirectFormat.create(new Qcow2Driver(), new MemoryProtocol(file), options);
@@ -43,9 +45,26 @@ class HugeClaimsTest {
                 ByteBuffer.allocate(8).putLong(CLAIMED_BYTES).array(),
                 0,
                 8);
+        return content;
+    }
 
+    @Test
+    void aSnapshotOfExbibytesIsNotApplied() throws Exception {
+        MemoryFile file = MemoryFile.of("claims", claimingImage());
+        try (DirectFormat image = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file))) {
+            BlockException refusal = assertThrows(BlockException.class, () -> image.applySnapshot("huge"));
+            assertTrue(refusal.getMessage().contains("does not cover"), refusal.getMessage());
+            assertEquals(DISK_BYTES, image.lengthBytes());
+        }
+        try (DirectFormat image = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), Flag.READ_ONLY)) {
+            assertEquals(1, image.read(4096, 1)[0]);
+        }
+    }
+
+    @Test
+    void aSnapshotOfExbibytesInASmallFile() throws Exception {
         try (DirectFormat image = DirectFormat.open(
-                new Qcow2Driver(), new MemoryProtocol(MemoryFile.of("claims", content)), Flag.READ_ONLY)) {
+                new Qcow2Driver(), new MemoryProtocol(MemoryFile.of("claims", claimingImage())), Flag.READ_ONLY)) {
             SnapshotInfo snapshot = image.snapshot("huge");
             FormatInstance view = image.snapshots().openSnapshot(snapshot);
             assertEquals(CLAIMED_BYTES, view.lengthBytes());

@@ -264,7 +264,16 @@ public final class Snapshots {
         try (ExclusiveMetadata exclusive = exclusive()) {
             L1Table old = context.active();
             L1Table source = loadL1(entry);
-            int length = (int) Math.max(geometry.l1EntriesFor(diskBytes), entry.l1Entries());
+            long needed = geometry.l1EntriesFor(diskBytes);
+            if (needed > Math.max(old.length(), entry.l1Entries())) {
+                // whoever takes a snapshot copies an L1 table that covers its disk; a size beyond is no more than a
+                // claim
+                throw new BlockException(
+                        Kind.CORRUPT,
+                        "Snapshot '" + entry.info().name() + "' claims a disk of " + diskBytes
+                                + " bytes, which its L1 table does not cover");
+            }
+            int length = (int) Math.max(needed, entry.l1Entries());
             long[] words = source.copyOfEntries(length);
             long newOffset = reserveL1(length);
             try {
