@@ -8,4 +8,5 @@ module dev.ashlar.nativeio {
     requires static transitive org.jspecify;
 
     exports dev.ashlar.nativeio;
+    exports dev.ashlar.nativeio.codec;
 }
