@@ -111,6 +111,40 @@ public final class BlockBackend implements AutoCloseable {
         }
     }
 
+    /** The units in which the image, through the filters above it, keeps compressed data; 0 where it can't keep any. */
+    public long compressedUnitBytes() {
+        return layer().compressedUnitBytes();
+    }
+
+    /**
+     * Writes the buffer so that it takes less space: whole clusters of the image, or up to its end. What does not get smaller is written
+     * as by {@link #write}. Compresses on the calling thread.
+     *
+     * @throws BlockException UNSUPPORTED where {@link #compressedUnitBytes} is 0, INVALID for a range of another kind
+     */
+    public void writeCompressed(long offset, MemorySegment source) throws BlockException {
+        try (CompressedContent content = compress(offset, source)) {
+            write(content);
+        }
+    }
+
+    /**
+     * Compresses ahead of {@link #write(CompressedContent)}, without touching the image: several threads can compress while one writes.
+     *
+     * @param source not to be changed before it is written
+     * @throws BlockException as {@link #writeCompressed}
+     */
+    public CompressedContent compress(long offset, MemorySegment source) throws BlockException {
+        checkRange(offset, source.byteSize());
+        return new CompressedContent(offset, source, layer().compress(offset, source));
+    }
+
+    /** Writes what was compressed. The caller closes it. */
+    public void write(CompressedContent content) throws BlockException {
+        checkRange(content.offset(), content.source().byteSize());
+        at(layer -> layer.writeCompressed(content.offset(), content.source(), content.prepared(), route));
+    }
+
     /**
      * Makes the range read as zeros.
      *

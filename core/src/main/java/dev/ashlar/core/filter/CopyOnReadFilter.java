@@ -25,6 +25,11 @@ final class CopyOnReadFilter extends ChildFilter {
         child().read(offset, destination);
     }
 
+    @Override
+    public boolean passesCompressed() {
+        return true;
+    }
+
     private void populateMissing(long offset, long lengthBytes) throws BlockException {
         long end = Math.min(offset + lengthBytes, child().lengthBytes());
         long at = offset;

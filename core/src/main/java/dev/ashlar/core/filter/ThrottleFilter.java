@@ -31,6 +31,17 @@ final class ThrottleFilter extends ChildFilter {
     }
 
     @Override
+    public boolean passesCompressed() {
+        return true;
+    }
+
+    @Override
+    public void writeCompressed(long offset, MemorySegment source) throws BlockException {
+        member.admit(true, source.byteSize());
+        child().writeCompressed(offset, source);
+    }
+
+    @Override
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         member.admit(true, lengthBytes);
         child().writeZeroes(offset, lengthBytes, mayUnmap);

@@ -98,6 +98,20 @@ public final class FilterLayer extends Layer {
     }
 
     @Override
+    public long compressedUnitBytes() {
+        return instance.passesCompressed() ? child.compressedUnitBytes() : 0;
+    }
+
+    @Override
+    void compressedSerialised(long offset, MemorySegment source, PreparedWrite prepared) throws BlockException {
+        if (compressedUnitBytes() == 0) {
+            super.compressedSerialised(offset, source, prepared);
+            return;
+        }
+        instance.writeCompressed(offset, source);
+    }
+
+    @Override
     void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         long alignment = limits().requestAlignmentBytes();
         long end = offset + lengthBytes;

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockStatus;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.CompressionCapable;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.HostExtent;
@@ -120,6 +121,51 @@ public final class FormatLayer extends Layer {
     void writeSerialised(long offset, MemorySegment source) throws BlockException {
         checkEnd(offset, source.byteSize());
         PlannedWrite.write(this, offset, source);
+    }
+
+    @Override
+    public long compressedUnitBytes() {
+        return instance.capability(CompressionCapable.class).isPresent() ? allocationUnit : 0;
+    }
+
+    @Override
+    public PreparedWrite compress(long offset, MemorySegment source) throws BlockException {
+        FormatInstance format = instance;
+        Optional<CompressionCapable> codec = format.capability(CompressionCapable.class);
+        if (codec.isEmpty()) {
+            return PreparedWrite.NOTHING;
+        }
+        CompressedWrite.requireUnits(offset, source.byteSize(), format.allocationUnitBytes(), format.lengthBytes());
+        return new PreparedWrite(EncodedUnits.of(format, codec.get(), source));
+    }
+
+    @Override
+    void compressedSerialised(long offset, MemorySegment source, PreparedWrite prepared) throws BlockException {
+        FormatInstance format = instance;
+        Optional<CompressionCapable> codec = format.capability(CompressionCapable.class);
+        if (codec.isEmpty()) {
+            super.compressedSerialised(offset, source, prepared);
+            return;
+        }
+        checkEnd(offset, source.byteSize());
+        CompressedWrite.requireUnits(offset, source.byteSize(), allocationUnit, format.lengthBytes());
+        long at = offset;
+        for (EncodedUnits units : prepared.units()) {
+            if (!units.isOf(format)) {
+                // the image was opened anew meanwhile, maybe with other clusters
+                break;
+            }
+            CompressedWrite.write(this, codec.get(), at, units);
+            at += units.guestBytes();
+        }
+        if (at < offset + source.byteSize()) {
+            try (PreparedWrite rest = compress(at, source.asSlice(at - offset))) {
+                for (EncodedUnits units : rest.units()) {
+                    CompressedWrite.write(this, codec.get(), at, units);
+                    at += units.guestBytes();
+                }
+            }
+        }
     }
 
     @Override

@@ -271,6 +271,44 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         }
     }
 
+    /** The units in which {@link #writeCompressed} takes data; 0 where it takes none. */
+    public abstract long compressedUnitBytes();
+
+    /** Does ahead what a compressed write needs no request for. The source is not to be changed before it is written. */
+    public PreparedWrite compress(long offset, MemorySegment source) throws BlockException {
+        return PreparedWrite.NOTHING;
+    }
+
+    /** As {@link #writeCompressed} on a tracked request that serialises. */
+    void compressedSerialised(long offset, MemorySegment source, PreparedWrite prepared) throws BlockException {
+        throw new BlockException(Kind.UNSUPPORTED, "Block node '" + name + "' can't write compressed data");
+    }
+
+    /**
+     * Writes whole allocation units, or up to the end of the node, so that they take less space.
+     *
+     * @param prepared what {@link #compress} made of the same range; if it is of no use any more it is made again
+     */
+    public final void writeCompressed(long offset, MemorySegment source, PreparedWrite prepared, Origin origin)
+            throws BlockException {
+        long length = source.byteSize();
+        if (length == 0) {
+            return;
+        }
+        TrackedRequest request = serialise(offset, endOf(offset, length), origin);
+        try {
+            requireWritable();
+            event(BlockEvent.WRITE_COMPRESSED, origin);
+            try {
+                compressedSerialised(offset, source, prepared);
+            } finally {
+                bitmaps.written(offset, offset + length);
+            }
+        } finally {
+            tracker.exit(request);
+        }
+    }
+
     /** Makes the range read as zeros. */
     public final void writeZeroes(long offset, long lengthBytes, boolean mayUnmap, Origin origin)
             throws BlockException {

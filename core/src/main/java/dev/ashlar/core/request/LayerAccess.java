@@ -67,6 +67,11 @@ public final class LayerAccess implements ChildAccess {
     }
 
     @Override
+    public void writeCompressed(long offset, MemorySegment source) throws BlockException {
+        child.writeCompressed(offset, source, PreparedWrite.NOTHING, Origin.PARENT);
+    }
+
+    @Override
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         child.writeZeroes(offset, lengthBytes, mayUnmap, Origin.PARENT);
     }

@@ -136,6 +136,11 @@ public final class ProtocolLayer extends Layer {
     }
 
     @Override
+    public long compressedUnitBytes() {
+        return 0;
+    }
+
+    @Override
     void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         long alignment = limits.requestAlignmentBytes();
         long end = offset + lengthBytes;

@@ -127,6 +127,11 @@ public interface BlockDriver {
         return null;
     }
 
+    /** Whether images of this FORMAT can be {@link CompressionCapable}. */
+    default boolean canCompress() {
+        return false;
+    }
+
     /** The options that {@link #create} understands, in the order in which users should see them. */
     default List<OptionDescriptor> createOptions() {
         return List.of();

@@ -1,6 +1,7 @@
 package dev.ashlar.core.spi;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.BlockStatus;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,15 @@ public interface ChildAccess {
 
     /** Writes the buffer; the child grows where it can. */
     void write(long offset, MemorySegment source) throws BlockException;
+
+    /**
+     * Writes whole allocation units of the child, or up to its end, so that they take less space there.
+     *
+     * @throws BlockException UNSUPPORTED where the child can't, INVALID for a range of another kind
+     */
+    default void writeCompressed(long offset, MemorySegment source) throws BlockException {
+        throw new BlockException(Kind.UNSUPPORTED, "Block node '" + nodeName() + "' can't write compressed data");
+    }
 
     /** As {@link ProtocolInstance#writeZeroes}. */
     void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException;

@@ -25,6 +25,16 @@ public non-sealed interface FilterInstance extends DriverInstance {
         child().write(offset, source);
     }
 
+    /** Whether {@link #writeCompressed} passes compressed writes on. Filters that do something to writes decide by themselves. */
+    default boolean passesCompressed() {
+        return false;
+    }
+
+    /** As {@link ChildAccess#writeCompressed}; called only where {@link #passesCompressed} says so. */
+    default void writeCompressed(long offset, MemorySegment source) throws BlockException {
+        child().writeCompressed(offset, source);
+    }
+
     default void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         child().writeZeroes(offset, lengthBytes, mayUnmap);
     }

@@ -9,6 +9,7 @@ import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.CompressionCapable;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
@@ -213,6 +214,57 @@ public final class DirectFormat implements AutoCloseable {
             plan.abort();
             throw e;
         }
+    }
+
+    /**
+     * Writes whole clusters, or up to the end of the disk, compressed where that makes them smaller.
+     *
+     * @param beforeLink runs when the bytes are on the disk and not linked yet, for each piece
+     */
+    public void writeCompressed(long offset, byte[] content, Step beforeLink) throws BlockException {
+        CompressionCapable codec = capability(CompressionCapable.class);
+        int unit = Math.toIntExact(format.allocationUnitBytes());
+        int[] sizes = new int[Math.ceilDiv(content.length, unit)];
+        MemorySegment[] encoded = new MemorySegment[sizes.length];
+        for (int i = 0; i < sizes.length; i++) {
+            int length = Math.min(unit, content.length - i * unit);
+            encoded[i] = MemorySegment.ofArray(new byte[unit]);
+            sizes[i] = codec.compress(MemorySegment.ofArray(content).asSlice((long) i * unit, length), encoded[i]);
+        }
+        for (int at = 0; at < sizes.length; ) {
+            if (sizes[at] == CompressionCapable.INCOMPRESSIBLE) {
+                int end = Math.min((at + 1) * unit, content.length);
+                write(offset + (long) at * unit, java.util.Arrays.copyOfRange(content, at * unit, end));
+                at++;
+                continue;
+            }
+            int end = at;
+            while (end < sizes.length && sizes[end] != CompressionCapable.INCOMPRESSIBLE) {
+                end++;
+            }
+            at += writeEncoded(codec.planCompressed(offset + (long) at * unit, sizes, at, end), encoded, sizes, at, beforeLink);
+        }
+    }
+
+    private static int writeEncoded(
+            CompressionCapable.CompressedPlan plan, MemorySegment[] encoded, int[] sizes, int from, Step beforeLink)
+            throws BlockException {
+        try {
+            for (int i = 0; i < plan.units(); i++) {
+                plan.child().write(plan.hostOffset(i), encoded[from + i].asSlice(0, sizes[from + i]));
+            }
+            beforeLink.run();
+        } catch (BlockException | RuntimeException e) {
+            plan.abort();
+            throw e;
+        }
+        plan.commit();
+        return plan.units();
+    }
+
+    /** Something that is done in the middle of a request. */
+    public interface Step {
+        void run() throws BlockException;
     }
 
     /** A write that is on the disk but not linked. @param count guest bytes covered */
