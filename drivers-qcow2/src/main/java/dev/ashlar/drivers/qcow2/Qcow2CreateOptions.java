@@ -20,6 +20,7 @@ record Qcow2CreateOptions(
         long sizeBytes,
         ClusterGeometry geometry,
         boolean lazyRefcounts,
+        int compressionType,
         @Nullable String backingFile,
         @Nullable String backingFormat) {
 
@@ -64,7 +65,11 @@ record Qcow2CreateOptions(
                     + " (use version=v3 or greater)");
         }
         requirePreallocation(options.getOrDefault("preallocation", "off"));
-        requireCompression(options.getOrDefault("compression_type", "zlib"));
+        int compressionType = compressionType(options.getOrDefault("compression_type", "zlib"));
+        if (version < 3 && compressionType != 0) {
+            throw invalid("Non-zlib compression type is only supported with compatibility level 1.1 and above"
+                    + " (use version=v3 or greater)");
+        }
         String backingFile = options.get("backing_file");
         String backingFormat = options.get("backing_fmt");
         if (backingFile == null && backingFormat != null) {
@@ -75,6 +80,7 @@ record Qcow2CreateOptions(
                 (sizeBytes + 511) & -512L,
                 new ClusterGeometry(clusterBits, refcountOrder, extendedL2),
                 lazy,
+                compressionType,
                 backingFile,
                 backingFormat);
     }
@@ -116,12 +122,12 @@ record Qcow2CreateOptions(
         }
     }
 
-    private static void requireCompression(String type) throws BlockException {
-        switch (type) {
-            case "zlib" -> {}
-            case "zstd" -> throw unsupported("Compression type 'zstd' is not supported");
+    private static int compressionType(String type) throws BlockException {
+        return switch (type) {
+            case "zlib" -> 0;
+            case "zstd" -> 1;
             default -> throw invalid("Parameter 'compression-type' does not accept value '" + type + "'");
-        }
+        };
     }
 
     private static boolean flag(String name, String value) throws BlockException {

@@ -74,6 +74,7 @@ final class Qcow2Creator {
                 options.sizeBytes(),
                 geometry,
                 options.lazyRefcounts(),
+                options.compressionType(),
                 options.backingFile(),
                 options.backingFormat(),
                 l1Entries,

@@ -138,6 +138,11 @@ public final class Qcow2Driver implements BlockDriver {
     }
 
     @Override
+    public boolean canCompress() {
+        return true;
+    }
+
+    @Override
     public List<OptionDescriptor> createOptions() {
         return Qcow2CreateOptions.DESCRIPTORS;
     }

@@ -13,6 +13,7 @@ import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
+import dev.ashlar.core.spi.CompressionCapable;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.FormatInfo;
@@ -26,10 +27,13 @@ import dev.ashlar.core.spi.SnapshotComparable;
 import dev.ashlar.core.spi.SnapshotRenamable;
 import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
+import dev.ashlar.drivers.qcow2.alloc.CompressedPlanner;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.check.Checker;
+import dev.ashlar.drivers.qcow2.compress.ClusterCodec;
+import dev.ashlar.drivers.qcow2.compress.CompressedReader;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -60,6 +64,7 @@ final class Qcow2Instance
                 Resizable,
                 BackingChangeable,
                 Emptiable,
+                CompressionCapable,
                 Checkable {
     private final Qcow2Header header;
     private final boolean readOnly;
@@ -67,8 +72,10 @@ final class Qcow2Instance
     private final ImageFile file;
     private final WriteBack writeBack;
     private final WritePlanner planner;
+    private final CompressedPlanner compressedPlanner;
     private final Unmapper unmapper;
     private final GuestMap guestMap;
+    private final ClusterCodec codec;
     private final CompressedReader compressedReader;
     private final Snapshots snapshots;
     private final Resizer resizer;
@@ -92,9 +99,11 @@ final class Qcow2Instance
         this.backing = backingFile == null ? null : new ImageReference(backingFile, header.backingFormat());
         this.writeBack = new WriteBack(context, unmap);
         this.planner = new WritePlanner(context, writeBack);
+        this.compressedPlanner = new CompressedPlanner(context, planner);
         this.unmapper = new Unmapper(context, planner, header.version() >= 3, header.backingFile() != null);
         this.guestMap = new GuestMap(file);
-        this.compressedReader = new CompressedReader(context.geometry(), file.data());
+        this.codec = new ClusterCodec(header.compressionType(), context.geometry());
+        this.compressedReader = new CompressedReader(context.geometry(), file.data(), codec);
         this.snapshots = Snapshots.load(context, writeBack, header);
         this.resizer = new Resizer(context, writeBack);
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
@@ -190,6 +199,17 @@ final class Qcow2Instance
     }
 
     @Override
+    public int compress(MemorySegment unit, MemorySegment destination) throws BlockException {
+        return codec.compress(unit, destination);
+    }
+
+    @Override
+    public CompressedPlan planCompressed(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
+        requireWritable();
+        return compressedPlanner.plan(guestOffset, sizesBytes, from, to);
+    }
+
+    @Override
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
         prepareWrite();
         return Math.min(
@@ -238,6 +258,7 @@ final class Qcow2Instance
                 storeBitmaps();
             }
         } finally {
+            codec.close();
             file.close();
         }
     }

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.function.UnaryOperator;
 
 /** Runs {@link Operation}s on an image and on the model of it; notes in a log what a crash may take back. */
@@ -107,6 +108,7 @@ final class ImageMachine {
         switch (operation.kind()) {
             case WRITE -> write(at, 1 + operation.amount() * 3);
             case WRITE_CLUSTERS -> write(at / clusterBytes * clusterBytes, clusterBytes * (1 + operation.amount() % 5));
+            case WRITE_COMPRESSED -> writeCompressed(at / clusterBytes * clusterBytes, operation.amount());
             case CROSSED_WRITES -> crossedWrites(at, operation.amount());
             case WRITE_ACROSS_FLUSH -> writeAcrossFlush(at, 1 + operation.amount());
             case ZERO ->
@@ -137,6 +139,20 @@ final class ImageMachine {
         byte[] bytes = content(offset, count);
         begin(() -> history.beginWrite(offset, bytes));
         image.write(offset, bytes);
+        completed();
+    }
+
+    /** Several clusters; some of them do not get smaller, and sometimes a flush comes when none is linked yet. */
+    private void writeCompressed(long at, int amount) throws BlockException {
+        byte[] bytes = content(at, clusterBytes * (1 + amount % 5));
+        if (amount % 3 == 0) {
+            Random noise = new Random(amount + stamp);
+            for (int i = amount % 2 * clusterBytes; i < Math.min(bytes.length, 2 * clusterBytes); i++) {
+                bytes[i] = (byte) noise.nextInt();
+            }
+        }
+        begin(() -> history.beginWrite(at, bytes));
+        image.writeCompressed(at, bytes, amount % 7 == 0 ? image::flush : () -> {});
         completed();
     }
 

@@ -17,6 +17,7 @@ record Operation(Kind kind, int place, int amount) {
     enum Kind {
         WRITE(10),
         WRITE_CLUSTERS(6),
+        WRITE_COMPRESSED(7),
         CROSSED_WRITES(3),
         WRITE_ACROSS_FLUSH(2),
         ZERO(4),

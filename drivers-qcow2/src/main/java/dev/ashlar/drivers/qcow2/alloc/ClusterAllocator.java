@@ -19,6 +19,9 @@ public final class ClusterAllocator {
     /** No cluster below it is free. Cluster 0 is the header's, whatever its refcount says. */
     private long lowestMaybeFree = 1;
 
+    /** Where compressed data goes on, in a host cluster that has room left and holds such data already; 0 for nowhere. */
+    private long tail;
+
     private final OverlapChecks overlaps;
 
     public ClusterAllocator(ImageFile file, RefcountTable refcounts, HeaderSector header, OverlapChecks overlaps) {
@@ -64,6 +67,46 @@ public final class ClusterAllocator {
         refcounts.add(run.firstCluster(), run.count(), 1);
         lowestMaybeFree = cluster + run.count();
         return run;
+    }
+
+    /**
+     * Finds space for compressed data, directly behind the last where that is possible, and counts each host cluster that it touches once more.
+     *
+     * @param sizeBytes at least 1, at most a cluster
+     * @return host offset of the first byte, not aligned
+     * @throws TableFullException see there
+     */
+    long allocateBytes(int sizeBytes) throws BlockException {
+        long at = tail;
+        long shared = geometry.clusterIndex(at);
+        int room = at == 0 ? 0 : geometry.clusterBytes() - geometry.inCluster(at);
+        if (room > 0 && refcounts.get(shared) >= geometry.maxRefcount()) {
+            room = 0;
+        }
+        if (room < sizeBytes) {
+            long fresh = allocate(1).firstCluster();
+            if (room > 0 && fresh == shared + 1) {
+                refcounts.add(shared, 1, 1);
+            } else {
+                at = geometry.clusterOffset(fresh);
+            }
+        } else {
+            refcounts.add(shared, 1, 1);
+        }
+        long end = at + sizeBytes;
+        tail = geometry.isAligned(end) ? 0 : end;
+        return at;
+    }
+
+    /**
+     * No more compressed data goes into these clusters. To be called when one loses a reference: once it is given up it may be punched or used for something
+     * else.
+     */
+    void leaveTail(long firstCluster, long count) {
+        long cluster = geometry.clusterIndex(tail);
+        if (tail != 0 && cluster >= firstCluster && cluster < firstCluster + count) {
+            tail = 0;
+        }
     }
 
     /**
@@ -131,6 +174,7 @@ public final class ClusterAllocator {
         file.event(BlockEvent.CLUSTER_FREE);
         refcounts.add(firstCluster, count, -1);
         overlaps.released(firstCluster, count);
+        leaveTail(firstCluster, count);
         lowestMaybeFree = Math.max(1, Math.min(lowestMaybeFree, firstCluster));
     }
 
@@ -138,6 +182,7 @@ public final class ClusterAllocator {
     public void countsChanged() {
         lowestMaybeFree = 1;
         overlaps.forget();
+        tail = 0;
     }
 
     /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. */

@@ -260,9 +260,8 @@ public final class WritePlanner {
             long first = geometry.clusterIndex(TableEntry.compressedOffset(word, geometry));
             long last = geometry.clusterIndex(
                     TableEntry.compressedOffset(word, geometry) + TableEntry.compressedBytes(word, geometry) - 1);
-            for (long cluster = first; cluster <= last; cluster++) {
-                context.quarantine().add(cluster, 1);
-            }
+            context.allocator().leaveTail(first, last - first + 1);
+            context.quarantine().add(first, last - first + 1);
         } else if (context.layout().namesCluster(word)) {
             context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1);
         }

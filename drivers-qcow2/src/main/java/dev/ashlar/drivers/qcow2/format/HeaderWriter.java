@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.format;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,12 +17,16 @@ public final class HeaderWriter {
 
     private HeaderWriter() {}
 
-    /** @return the front of the first cluster, at least 512 bytes */
+    /**
+     * @param compressionType 0 zlib; another one needs version 3
+     * @return the front of the first cluster, at least 512 bytes
+     */
     public static byte[] encode(
             int version,
             long sizeBytes,
             ClusterGeometry geometry,
             boolean lazyRefcounts,
+            int compressionType,
             @Nullable String backingFile,
             @Nullable String backingFormat,
             long l1Entries,
@@ -57,7 +62,12 @@ public final class HeaderWriter {
         Bits.putU64(header, 48, refcountTableOffset);
         Bits.putU32(header, 56, refcountTableClusters);
         if (version >= 3) {
-            Bits.putU64(header, 72, geometry.extendedL2() ? Feature.EXTENDED_L2 : 0);
+            long incompatible = geometry.extendedL2() ? Feature.EXTENDED_L2 : 0;
+            if (compressionType != 0) {
+                incompatible |= Feature.COMPRESSION_TYPE;
+                header.set(ValueLayout.JAVA_BYTE, 104, (byte) compressionType);
+            }
+            Bits.putU64(header, 72, incompatible);
             Bits.putU64(header, 80, lazyRefcounts ? Feature.LAZY_REFCOUNTS : 0);
             Bits.putU32(header, 96, geometry.refcountOrder());
             Bits.putU32(header, 100, headerBytes);

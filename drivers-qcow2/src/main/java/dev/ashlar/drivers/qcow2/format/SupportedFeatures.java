@@ -23,9 +23,6 @@ final class SupportedFeatures {
             throw new BlockException(
                     Kind.UNSUPPORTED, "Failed to load image: unknown compression type " + compressionType);
         }
-        if (compressionType == 1 && (incompatible & Feature.COMPRESSION_TYPE) != 0) {
-            throw new BlockException(Kind.UNSUPPORTED, "Compression type zstd is not supported");
-        }
         if ((compressionType != 0) != ((incompatible & Feature.COMPRESSION_TYPE) != 0)) {
             throw new BlockException(
                     Kind.CORRUPT,

@@ -46,6 +46,17 @@ public final class TableEntry {
         return entry & ((1L << compressedOffsetBits(geometry)) - 1);
     }
 
+    /** The largest host offset that the word of a compressed cluster can hold. */
+    public static long maxCompressedOffset(ClusterGeometry geometry) {
+        return Math.min((1L << compressedOffsetBits(geometry)) - 1, ClusterGeometry.MAX_HOST_OFFSET);
+    }
+
+    /** The word of a compressed cluster of less than a cluster's bytes. COPIED is never set: the host cluster may hold others. */
+    public static long compressed(long hostOffset, int sizeBytes, ClusterGeometry geometry) {
+        long moreSectors = ((hostOffset + sizeBytes - 1) >>> 9) - (hostOffset >>> 9);
+        return COMPRESSED | moreSectors << compressedOffsetBits(geometry) | hostOffset;
+    }
+
     /** Bytes that the compressed data may fill at most: to the end of the last of its 512-byte sectors. */
     public static int compressedBytes(long entry, ClusterGeometry geometry) {
         int shift = compressedOffsetBits(geometry);

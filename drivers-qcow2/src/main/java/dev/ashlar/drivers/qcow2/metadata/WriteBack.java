@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.LostReferences;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
 import java.util.ArrayList;
@@ -115,7 +116,7 @@ public final class WriteBack {
             List<Run> free;
             long stamp = context.lock().readLock();
             try {
-                free = withCount(unreferenced, 1);
+                free = LostReferences.soleOwners(unreferenced, context.refcounts());
             } finally {
                 context.lock().unlockRead(stamp);
             }
@@ -140,28 +141,13 @@ public final class WriteBack {
     /** Gives the space of those clusters back that nobody counts. The caller holds the metadata lock. */
     public void punchFree(List<Run> uncounted) throws BlockException {
         if (punchFreed) {
-            punch(withCount(uncounted, 0));
-        }
-    }
-
-    /** The parts of the runs whose refcount is {@code count}. */
-    private List<Run> withCount(List<Run> runs, long count) throws BlockException {
-        List<Run> matching = new ArrayList<>();
-        for (Run run : runs) {
-            long end = run.firstCluster() + run.count();
-            long first = run.firstCluster();
-            while (first < end) {
-                long stop = first;
-                while (stop < end && context.refcounts().get(stop) == count) {
-                    stop++;
-                }
-                if (stop > first) {
-                    matching.add(new Run(first, stop - first));
-                }
-                first = stop + 1;
+            List<Run> free = new ArrayList<>();
+            for (Run run : uncounted) {
+                long first = run.firstCluster();
+                LostReferences.addWithCount(free, first, first + run.count(), 0, context.refcounts());
             }
+            punch(free);
         }
-        return matching;
     }
 
     private void punch(List<Run> runs) {

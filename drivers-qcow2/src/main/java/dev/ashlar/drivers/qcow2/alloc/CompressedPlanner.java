@@ -1,0 +1,147 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.ChildAccess;
+import dev.ashlar.core.spi.CompressionCapable.CompressedPlan;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import java.util.Arrays;
+
+/**
+ * Decides where compressed clusters go: one behind the other, byte by byte, so that a host cluster holds several; each of them is one reference to it. Whatever
+ * a cluster was before, it loses that; nothing is ever overwritten where it is.
+ */
+public final class CompressedPlanner {
+    private final MetadataContext context;
+    private final ClusterGeometry geometry;
+    private final WritePlanner planner;
+
+    public CompressedPlanner(MetadataContext context, WritePlanner planner) {
+        this.context = context;
+        this.geometry = context.geometry();
+        this.planner = planner;
+    }
+
+    /** As {@link dev.ashlar.core.spi.CompressionCapable#planCompressed}. */
+    public CompressedPlan plan(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
+        planner.makeRoom();
+        while (true) {
+            try {
+                return tryPlan(guestOffset, sizesBytes, from, to);
+            } catch (TableFullException e) {
+                planner.growRefcountTable();
+            }
+        }
+    }
+
+    private CompressedPlan tryPlan(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            context.file().requireHealthy();
+            L1Table active = context.active();
+            int l1Index = (int) geometry.l1Index(guestOffset);
+            int l2Index = geometry.l2Index(guestOffset);
+            int wanted = Math.min(to - from, geometry.l2Entries() - l2Index);
+            planner.ownL2(active, l1Index);
+            long[] words = new long[wanted];
+            int done = 0;
+            try {
+                while (done < wanted) {
+                    words[done] = allocate(sizesBytes[from + done]);
+                    done++;
+                }
+            } catch (BlockException e) {
+                if (done == 0) {
+                    throw e;
+                }
+                // what has space can be written; the next plan meets the trouble again
+            }
+            return new Plan(active, l1Index, l2Index, Arrays.copyOf(words, done));
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    /** @return the L2 word for a place that was found and counted */
+    private long allocate(int sizeBytes) throws BlockException {
+        long host = context.allocator().allocateBytes(sizeBytes);
+        if (host > TableEntry.maxCompressedOffset(geometry)) {
+            release(context.allocator(), geometry, host, sizeBytes);
+            throw new BlockException(Kind.TOO_LARGE, "The image file is too large for compressed clusters");
+        }
+        return TableEntry.compressed(host, sizeBytes, geometry);
+    }
+
+    private static void release(ClusterAllocator allocator, ClusterGeometry geometry, long host, int sizeBytes)
+            throws BlockException {
+        long first = geometry.clusterIndex(host);
+        allocator.release(first, geometry.clusterIndex(host + sizeBytes - 1) - first + 1);
+    }
+
+    /** Compressed clusters that nothing refers to yet. */
+    private final class Plan implements CompressedPlan {
+        private final L1Table active;
+        private final int l1Index;
+        private final int l2Index;
+        private final long[] words;
+
+        Plan(L1Table active, int l1Index, int l2Index, long[] words) {
+            this.active = active;
+            this.l1Index = l1Index;
+            this.l2Index = l2Index;
+            this.words = words;
+        }
+
+        @Override
+        public int units() {
+            return words.length;
+        }
+
+        @Override
+        public ChildAccess child() {
+            return context.file().data();
+        }
+
+        @Override
+        public long hostOffset(int unit) {
+            return TableEntry.compressedOffset(words[unit], geometry);
+        }
+
+        @Override
+        public void commit() throws BlockException {
+            long stamp = context.lock().writeLock();
+            try {
+                context.file().requireHealthy();
+                for (int i = 0; i < words.length; i++) {
+                    long old = active.l2Word(l1Index, l2Index + i);
+                    active.putL2Entry(l1Index, l2Index + i, words[i], 0);
+                    WritePlanner.quarantine(context, old);
+                }
+            } finally {
+                context.lock().unlockWrite(stamp);
+            }
+        }
+
+        @Override
+        public void abort() {
+            long stamp = context.lock().writeLock();
+            try {
+                for (long word : words) {
+                    release(
+                            context.allocator(),
+                            geometry,
+                            TableEntry.compressedOffset(word, geometry),
+                            TableEntry.compressedBytes(word, geometry));
+                }
+            } catch (BlockException e) {
+                context.file().fail(e);
+            } finally {
+                context.lock().unlockWrite(stamp);
+            }
+        }
+    }
+}
