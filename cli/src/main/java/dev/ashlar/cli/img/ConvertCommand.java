@@ -14,6 +14,7 @@ import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.OpenOptions;
 import dev.ashlar.core.snapshot.SnapshotSelector;
+import dev.ashlar.core.spi.BlockDriver;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,6 +45,8 @@ final class ConvertCommand {
     private boolean targetIsZero;
     private boolean progress;
     private boolean quiet;
+    private boolean compressed;
+    private boolean copyOffloading;
     private boolean forceShare;
 
     ConvertCommand(Console console) {
@@ -72,6 +75,11 @@ final class ConvertCommand {
         }
         if (options.isTargetImageOpts() && !skipCreate) {
             throw fail("--target-image-opts requires use of -n flag");
+        }
+        if (copyOffloading) {
+            throw compressed
+                    ? fail("Cannot enable copy offloading when -c is used")
+                    : console.unsupported("copy offloading ('-C')");
         }
         if (skipCreate && optionText != null) {
             throw fail("-o has no effect when skipping image creation");
@@ -113,8 +121,8 @@ final class ConvertCommand {
             case 'W' -> inOrder = false;
             case 'U' -> forceShare = true;
             case ImgOptions.TARGET_IS_ZERO -> targetIsZero = true;
-            case 'c' -> throw console.unsupported("compressed output ('-c')");
-            case 'C' -> throw console.unsupported("copy offloading ('-C')");
+            case 'c' -> compressed = true;
+            case 'C' -> copyOffloading = true;
             case 'r' -> throw console.unsupported("a rate limit ('-r')");
             case ImgOptions.SALVAGE -> throw console.unsupported("'--salvage'");
             case ImgOptions.BITMAPS -> throw console.unsupported("'--bitmaps'");
@@ -164,6 +172,9 @@ final class ConvertCommand {
             OptionValues values = create(graph, targetName, copied.lengthBytes(), list, sourceCount);
             BlockBackend target = openTarget(graph, options, targetName);
             opened.add(target);
+            if (compressed && target.compressedUnitBytes() == 0) {
+                throw fail("Compression not supported for this file format");
+            }
             copy(copied, target, targetName, values, line);
             line.at(100);
         } finally {
@@ -211,6 +222,9 @@ final class ConvertCommand {
         if (backed && values.get("backing_fmt") == null) {
             throw fail("Use of backing file requires explicit backing format");
         }
+        if (compressed) {
+            requireCompression(graph, values);
+        }
         try {
             graph.createImage(targetName, targetFormat, values.asMap());
         } catch (BlockException e) {
@@ -218,6 +232,21 @@ final class ConvertCommand {
                     e.kind(), targetName + ": error while converting " + targetFormat + ": " + e.getMessage(), e);
         }
         return values;
+    }
+
+    private void requireCompression(BlockGraph graph, OptionValues values) {
+        boolean can = false;
+        Optional<BlockDriver> driver = graph.driver(targetFormat);
+        if (driver.isPresent()) {
+            can = driver.get().canCompress();
+        }
+        if (!can) {
+            throw fail("Compression not supported for this file format");
+        }
+        String preallocation = values.get("preallocation");
+        if (preallocation != null && !preallocation.equals("off")) {
+            throw fail("Compression and preallocation not supported at the same time");
+        }
     }
 
     private void checkBacking(boolean backed, int sourceCount) {
@@ -259,8 +288,11 @@ final class ConvertCommand {
             Optional<BlockNode> backing = target.root().backing();
             backingEnd = backing.isPresent() ? backing.get().lengthBytes() : -1;
         }
+        int clusterBytes = compressed ? Math.toIntExact(target.compressedUnitBytes()) : 0;
+        // as in qemu-img, compression is no matter of -m
+        int threads = compressed ? Math.max(workers, Runtime.getRuntime().availableProcessors()) : workers;
         CopyJob.Parameters parameters =
-                new CopyJob.Parameters(sparseBytes, workers, inOrder, zeroed, backed, backingEnd);
+                new CopyJob.Parameters(sparseBytes, threads, inOrder, zeroed, backed, backingEnd, clusterBytes);
         new CopyJob(sources, target, parameters, line).run(progress && !quiet);
         target.flush();
     }

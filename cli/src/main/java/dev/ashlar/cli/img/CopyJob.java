@@ -24,6 +24,7 @@ final class CopyJob {
      * @param targetZeroed the target reads as zeros before anything is written
      * @param targetBacked the target has a backing file, which shows what the sources' top layer does not have
      * @param backingEnd length of the target's backing file, -1 for unknown or none
+     * @param compressedClusterBytes data is compressed, in clusters of this size; 0 for data as it is
      */
     record Parameters(
             int sparseBytes,
@@ -31,7 +32,8 @@ final class CopyJob {
             boolean inOrder,
             boolean targetZeroed,
             boolean targetBacked,
-            long backingEnd) {}
+            long backingEnd,
+            int compressedClusterBytes) {}
 
     private enum Kind {
         DATA,
@@ -163,7 +165,24 @@ final class CopyJob {
         } else {
             runKind = parameters.targetBacked ? Kind.BACKING : Kind.DATA;
         }
+        if (parameters.compressedClusterBytes > 0) {
+            found = wholeClusters(found);
+        }
         runEnd = position + found;
+    }
+
+    /** Compressed data is written in whole clusters: what fills only a part of one is data with whatever follows it. */
+    private long wholeClusters(long found) {
+        int cluster = parameters.compressedClusterBytes;
+        long rest = sources.lengthBytes() - position;
+        if (found == rest) {
+            return found;
+        }
+        if (found < cluster) {
+            runKind = Kind.DATA;
+            return Math.min(cluster, rest);
+        }
+        return found - found % cluster;
     }
 
     private void copy(Piece piece, @Nullable MemorySegment buffer) throws BlockException {
@@ -172,14 +191,45 @@ final class CopyJob {
             data = buffer.asSlice(0, piece.lengthBytes);
             read(piece, data);
         }
+        if (data == null || parameters.compressedClusterBytes == 0) {
+            writeInTurn(piece, data, null);
+            return;
+        }
+        // the work is done by all threads at once, before the turn
+        try (CompressedPiece compressed = compress(piece, data)) {
+            writeInTurn(piece, data, compressed);
+        }
+    }
+
+    private CompressedPiece compress(Piece piece, MemorySegment data) throws BlockException {
+        try {
+            return CompressedPiece.of(
+                    target, piece.offset, data, parameters.compressedClusterBytes, parameters.sparseBytes == 0);
+        } catch (BlockException e) {
+            throw writeFailed(piece, e);
+        }
+    }
+
+    private void writeInTurn(Piece piece, @Nullable MemorySegment data, @Nullable CompressedPiece compressed)
+            throws BlockException {
         if (parameters.inOrder && !awaitTurn(piece.number)) {
             return;
         }
         try {
-            write(piece, data);
+            if (compressed != null) {
+                compressed.write(parameters.targetZeroed);
+            } else {
+                write(piece, data);
+            }
+        } catch (BlockException e) {
+            throw writeFailed(piece, e);
         } finally {
             finished(piece);
         }
+    }
+
+    private static BlockException writeFailed(Piece piece, BlockException e) {
+        return new BlockException(e.kind(), "error while writing at byte " + piece.offset + ": " + e.reason(), e);
     }
 
     private void read(Piece piece, MemorySegment data) throws BlockException {
@@ -195,14 +245,10 @@ final class CopyJob {
     }
 
     private void write(Piece piece, @Nullable MemorySegment data) throws BlockException {
-        try {
-            if (data != null) {
-                writeData(piece, data);
-            } else if (piece.kind == Kind.ZERO && !parameters.targetZeroed) {
-                target.writeZeroes(piece.offset, piece.lengthBytes, true);
-            }
-        } catch (BlockException e) {
-            throw new BlockException(e.kind(), "error while writing at byte " + piece.offset + ": " + e.reason(), e);
+        if (data != null) {
+            writeData(piece, data);
+        } else if (piece.kind == Kind.ZERO && !parameters.targetZeroed) {
+            target.writeZeroes(piece.offset, piece.lengthBytes, true);
         }
     }
 
@@ -236,8 +282,9 @@ final class CopyJob {
 
     private synchronized void finished(Piece piece) {
         turn = piece.number + 1;
-        doneBytes += cost(piece);
-        if (cost(piece) > 0) {
+        long step = parameters.compressedClusterBytes > 0 ? parameters.compressedClusterBytes : BUFFER_BYTES;
+        for (long rest = cost(piece); rest > 0; rest -= step) {
+            doneBytes += Math.min(rest, step);
             progress.at(100.0 * doneBytes / Math.max(totalBytes, doneBytes));
         }
         notifyAll();

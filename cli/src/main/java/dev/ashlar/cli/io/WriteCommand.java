@@ -66,9 +66,6 @@ final class WriteCommand {
             numbers.checkSectors("offset", offset);
             numbers.checkSectors("count", length);
         }
-        if (compressed) {
-            throw console.unsupported("a compressed write ('-c')");
-        }
         if (fast && !isFast(offset, length)) {
             console.out().print("write failed: " + BlockException.Kind.UNSUPPORTED.reason() + "\n");
             return false;
@@ -182,6 +179,8 @@ final class WriteCommand {
                 StateArea.write(image.backend(), offset, data);
             } else if (data == null) {
                 image.backend().writeZeroes(offset, lengthBytes, unmap);
+            } else if (compressed) {
+                image.backend().writeCompressed(offset, data);
             } else {
                 image.backend().write(offset, data);
             }

@@ -65,6 +65,13 @@ final class AshlarDisk implements AutoCloseable {
                     backend.write(write.offset(), buffer);
                 }
             }
+            case Step.WriteCompressed write -> {
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment buffer = arena.allocate(write.lengthBytes(), 4096);
+                    buffer.fill((byte) write.pattern());
+                    backend.writeCompressed(write.offset(), buffer);
+                }
+            }
             case Step.Zero zero -> backend.writeZeroes(zero.offset(), zero.lengthBytes(), true);
             case Step.Discard discard -> backend.discard(discard.offset(), discard.lengthBytes());
             case Step.Flush flush -> backend.flush();

@@ -17,6 +17,11 @@ record QemuDisk(Path image) {
             switch (step) {
                 case Step.Write write ->
                     commands.add("write -P " + write.pattern() + " " + write.offset() + " " + write.lengthBytes());
+                case Step.WriteCompressed write -> {
+                    // qemu-io compresses into clusters only that have none
+                    commands.add("write -z -u " + write.offset() + " " + write.lengthBytes());
+                    commands.add("write -c -P " + write.pattern() + " " + write.offset() + " " + write.lengthBytes());
+                }
                 // -z -u with whole clusters gives space back, as a discard does
                 case Step.Zero zero -> commands.add("write -z -u " + zero.offset() + " " + zero.lengthBytes());
                 case Step.Discard discard ->

@@ -29,6 +29,19 @@ sealed interface Step {
         }
     }
 
+    /** Whole clusters, or up to the end of the disk, compressed. */
+    record WriteCompressed(long offset, int lengthBytes, int pattern) implements Step {
+        @Override
+        public void begin(DiskHistory history) {
+            history.beginWrite(offset, new Write(offset, lengthBytes, pattern).content());
+        }
+
+        @Override
+        public String toString() {
+            return "compress " + offset + " " + lengthBytes + " " + pattern;
+        }
+    }
+
     record Zero(long offset, long lengthBytes) implements Step {
         @Override
         public void begin(DiskHistory history) {
@@ -130,6 +143,8 @@ sealed interface Step {
         String[] words = text.split(" ");
         return switch (words[0]) {
             case "write" -> new Write(Long.parseLong(words[1]), Integer.parseInt(words[2]), Integer.parseInt(words[3]));
+            case "compress" ->
+                new WriteCompressed(Long.parseLong(words[1]), Integer.parseInt(words[2]), Integer.parseInt(words[3]));
             case "zero" -> new Zero(Long.parseLong(words[1]), Long.parseLong(words[2]));
             case "discard" -> new Discard(Long.parseLong(words[1]), Long.parseLong(words[2]));
             case "flush" -> new Flush();
@@ -181,6 +196,11 @@ sealed interface Step {
             } else if (kind < 14 && snapshots && !names.isEmpty()) {
                 String name = names.get(random.nextInt(names.size()));
                 return random.nextBoolean() ? new Apply(name) : new Delete(name);
+            }
+            if (kind < 16) {
+                long at = random.nextLong(length) / clusterBytes * clusterBytes;
+                long wanted = clusterBytes * (1L + random.nextInt(5));
+                return new WriteCompressed(at, (int) Math.min(wanted, length - at), 1 + random.nextInt(255));
             }
             long at = random.nextLong(length / 512) * 512;
             int most = Math.max(clusterBytes * 3, 4096) / 512;

@@ -78,8 +78,17 @@ class CompressedClustersTest {
 
     @ParameterizedTest
     @CsvSource({
-        "9, zlib", "10, zstd", "11, zlib", "12, zlib", "12, zstd", "14, zstd", "16, zlib", "16, zstd", "18, zlib",
-        "21, zlib", "21, zstd"
+        "9, zlib",
+        "10, zstd",
+        "11, zlib",
+        "12, zlib",
+        "12, zstd",
+        "14, zstd",
+        "16, zlib",
+        "16, zstd",
+        "18, zlib",
+        "21, zlib",
+        "21, zstd"
     })
     void whatIsWrittenComesBackWhateverItOverwrites(int clusterBits, String type) throws BlockException {
         System.out.println("seed " + SEED);

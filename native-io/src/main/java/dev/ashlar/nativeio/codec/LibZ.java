@@ -124,8 +124,7 @@ final class LibZ {
 
         static Stream open(int windowBits) {
             Stream stream = new Stream();
-            int code =
-                    (int) CLibrary.call(INIT, stream.memory, windowBits, Version.TEXT.address(), STREAM_BYTES, 0);
+            int code = (int) CLibrary.call(INIT, stream.memory, windowBits, Version.TEXT.address(), STREAM_BYTES, 0);
             requireOpened(code);
             return stream;
         }

@@ -242,7 +242,8 @@ public final class DirectFormat implements AutoCloseable {
             while (end < sizes.length && sizes[end] != CompressionCapable.INCOMPRESSIBLE) {
                 end++;
             }
-            at += writeEncoded(codec.planCompressed(offset + (long) at * unit, sizes, at, end), encoded, sizes, at, beforeLink);
+            at += writeEncoded(
+                    codec.planCompressed(offset + (long) at * unit, sizes, at, end), encoded, sizes, at, beforeLink);
         }
     }
 

@@ -36,8 +36,7 @@ public final class CompressedReader {
                         Kind.IO, "Compressed cluster at offset 0x" + Long.toHexString(hostOffset) + " is corrupt");
             }
             if (!whole) {
-                MemorySegment.copy(
-                        content, geometry.inCluster(guestOffset), destination, 0, destination.byteSize());
+                MemorySegment.copy(content, geometry.inCluster(guestOffset), destination, 0, destination.byteSize());
             }
         } finally {
             codec.giveBack(reader);
