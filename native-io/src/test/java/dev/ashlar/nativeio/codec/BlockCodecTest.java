@@ -20,13 +20,13 @@ class BlockCodecTest {
     private static final int BLOCK = 64 << 10;
     private static final long SEED = Long.getLong("ashlar.codec.seed", 20_250_701);
 
-    private interface Codec {
+    interface Codec {
         BlockCompressor compressor(int blockBytes);
 
         BlockDecompressor decompressor(int blockBytes, int sourceBytes);
     }
 
-    private record Named(String name, Codec codec) {
+    record Named(String name, Codec codec) {
         @Override
         public String toString() {
             return name;
