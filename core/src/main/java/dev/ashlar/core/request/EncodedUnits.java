@@ -64,7 +64,7 @@ final class EncodedUnits implements AutoCloseable {
     }
 
     boolean isOf(FormatInstance instance) {
-        return madeBy == instance && !closed;
+        return madeBy.equals(instance) && !closed;
     }
 
     int count() {
