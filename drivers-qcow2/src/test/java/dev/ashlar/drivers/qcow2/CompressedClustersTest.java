@@ -261,21 +261,26 @@ class CompressedClustersTest {
     }
 
     @Test
-    void contentMadeForAnImageThatIsGoneIsMadeAnew() throws BlockException {
+    void contentWhoseBuffersAreGoneIsMadeAnew() throws BlockException {
         try (BlockGraph graph = graph()) {
             create(graph, 1 << 20, 65536, "zlib");
-            byte[] bytes = content(new Random(3), 65536);
+            byte[] bytes = new byte[65536];
             Arrays.fill(bytes, (byte) 3);
-            try (BlockBackend disk = open(graph);
-                    CompressedContent content = disk.compress(0, MemorySegment.ofArray(bytes))) {
+            try (BlockBackend disk = open(graph)) {
+                CompressedContent content = closed(disk, bytes);
                 disk.snapshots().create(SnapshotRequest.named("before"));
-                content.close();
                 disk.write(content);
                 byte[] seen = new byte[65536];
                 disk.read(0, MemorySegment.ofArray(seen));
                 assertArrayEquals(bytes, seen);
                 requireClean(disk);
             }
+        }
+    }
+
+    private static CompressedContent closed(BlockBackend disk, byte[] bytes) throws BlockException {
+        try (CompressedContent content = disk.compress(0, MemorySegment.ofArray(bytes))) {
+            return content;
         }
     }
 
