@@ -16,6 +16,8 @@ import java.util.Arrays;
  * a cluster was before, it loses that; nothing is ever overwritten where it is.
  */
 public final class CompressedPlanner {
+    private static final int SECTOR_BYTES = 512;
+
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final WritePlanner planner;
@@ -60,7 +62,9 @@ public final class CompressedPlanner {
                 }
                 // what has space can be written; the next plan meets the trouble again
             }
-            return new Plan(active, l1Index, l2Index, Arrays.copyOf(words, done));
+            long[] found = Arrays.copyOf(words, done);
+            reach(found);
+            return new Plan(active, l1Index, l2Index, found);
         } finally {
             context.lock().unlockWrite(stamp);
         }
@@ -76,6 +80,35 @@ public final class CompressedPlanner {
         return TableEntry.compressed(host, sizeBytes, geometry);
     }
 
+    /**
+     * The file reaches behind all host clusters before anything refers to them (rule R3): compressed data ends anywhere. Nobody has written behind the end yet, and
+     * nobody can before the lock is given back.
+     */
+    private void reach(long[] words) throws BlockException {
+        long last = words[words.length - 1];
+        long end = TableEntry.compressedOffset(last, geometry) + TableEntry.compressedBytes(last, geometry);
+        long hostEnd = geometry.alignUp(end);
+        if (context.file().lengthBytes() >= hostEnd) {
+            return;
+        }
+        try {
+            context.file().data().writeZeroes(hostEnd - SECTOR_BYTES, SECTOR_BYTES, false);
+        } catch (BlockException e) {
+            releaseAll(words);
+            throw e;
+        }
+    }
+
+    private void releaseAll(long[] words) throws BlockException {
+        for (long word : words) {
+            release(
+                    context.allocator(),
+                    geometry,
+                    TableEntry.compressedOffset(word, geometry),
+                    TableEntry.compressedBytes(word, geometry));
+        }
+    }
+
     private static void release(ClusterAllocator allocator, ClusterGeometry geometry, long host, int sizeBytes)
             throws BlockException {
         long first = geometry.clusterIndex(host);
@@ -88,12 +121,22 @@ public final class CompressedPlanner {
         private final int l1Index;
         private final int l2Index;
         private final long[] words;
+        private boolean pinned = true;
 
         Plan(L1Table active, int l1Index, int l2Index, long[] words) {
             this.active = active;
             this.l1Index = l1Index;
             this.l2Index = l2Index;
             this.words = words;
+            active.pin(l1Index);
+        }
+
+        /** Under the lock, once: a snapshot shares the table only when no plan for it is under way. */
+        private void ended() {
+            if (pinned) {
+                pinned = false;
+                active.unpin(l1Index);
+            }
         }
 
         @Override
@@ -122,6 +165,7 @@ public final class CompressedPlanner {
                     WritePlanner.quarantine(context, old);
                 }
             } finally {
+                ended();
                 context.lock().unlockWrite(stamp);
             }
         }
@@ -130,16 +174,11 @@ public final class CompressedPlanner {
         public void abort() {
             long stamp = context.lock().writeLock();
             try {
-                for (long word : words) {
-                    release(
-                            context.allocator(),
-                            geometry,
-                            TableEntry.compressedOffset(word, geometry),
-                            TableEntry.compressedBytes(word, geometry));
-                }
+                releaseAll(words);
             } catch (BlockException e) {
                 context.file().fail(e);
             } finally {
+                ended();
                 context.lock().unlockWrite(stamp);
             }
         }
