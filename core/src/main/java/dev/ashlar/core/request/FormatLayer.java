@@ -319,6 +319,9 @@ public final class FormatLayer extends Layer {
     private BlockStatus dataStatus(Mapping.Data data, int depth) throws BlockException {
         ChildAccess child = data.child();
         long length = data.lengthBytes();
+        if (child.transformsData()) {
+            return new BlockStatus(true, false, true, true, depth, -1, null, length);
+        }
         boolean zero = false;
         if (allocationUnit == 1 && data.hostOffset() < child.lengthBytes()) {
             // The format has no notion of unused space of its own: the file below knows about holes.

@@ -52,6 +52,11 @@ public interface ChildAccess {
 
     MetadataAccess metadata();
 
+    /** Whether the bytes of the file are others than those that are read and written here: offsets in the file are of no use to anybody else. */
+    default boolean transformsData() {
+        return false;
+    }
+
     /**
      * How the range starts in the child alone: {@link BlockStatus#allocated} is false where its backing file answers.
      *

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
+import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import java.util.List;
 import java.util.Map;
@@ -21,10 +22,29 @@ record Qcow2CreateOptions(
         ClusterGeometry geometry,
         boolean lazyRefcounts,
         int compressionType,
+        @Nullable NewEncryption encryption,
         @Nullable String backingFile,
         @Nullable String backingFormat) {
 
     static final List<OptionDescriptor> DESCRIPTORS = List.of(
+            new OptionDescriptor(
+                    "encryption",
+                    Type.BOOLEAN,
+                    "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)",
+                    null),
+            new OptionDescriptor(
+                    "encrypt.format", Type.STRING, "Encrypt the image, format choices: 'aes', 'luks'", null),
+            new OptionDescriptor(
+                    "encrypt.key-secret",
+                    Type.STRING,
+                    "ID of secret providing qcow AES key or LUKS passphrase",
+                    null),
+            new OptionDescriptor("encrypt.cipher-alg", Type.STRING, "Name of encryption cipher algorithm", null),
+            new OptionDescriptor("encrypt.cipher-mode", Type.STRING, "Name of encryption cipher mode", null),
+            new OptionDescriptor("encrypt.ivgen-alg", Type.STRING, "Name of IV generator algorithm", null),
+            new OptionDescriptor("encrypt.ivgen-hash-alg", Type.STRING, "Name of IV generator hash algorithm", null),
+            new OptionDescriptor("encrypt.hash-alg", Type.STRING, "Name of encryption hash algorithm", null),
+            new OptionDescriptor("encrypt.iter-time", Type.NUMBER, "Time to spend in PBKDF in milliseconds", null),
             new OptionDescriptor("cluster_size", Type.SIZE, "qcow2 cluster size", "65536"),
             new OptionDescriptor("extended_l2", Type.BOOLEAN, "Extended L2 tables", "off"),
             new OptionDescriptor(
@@ -81,6 +101,7 @@ record Qcow2CreateOptions(
                 new ClusterGeometry(clusterBits, refcountOrder, extendedL2),
                 lazy,
                 compressionType,
+                NewEncryption.parse(options),
                 backingFile,
                 backingFormat);
     }

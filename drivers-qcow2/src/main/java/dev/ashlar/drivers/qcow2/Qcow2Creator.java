@@ -5,13 +5,18 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.SecretSource;
+import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.HeaderWriter;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Lays out an empty image: header, refcount table, refcount blocks, L1 table, in the first clusters and in this order. The sector with the magic is written
@@ -23,6 +28,7 @@ final class Qcow2Creator {
     private final ClusterGeometry geometry;
     private final long l1Entries;
     private final long l1Clusters;
+    private final long cryptoClusters;
     private long tableClusters = 1;
     private long blocks = 1;
 
@@ -33,6 +39,10 @@ final class Qcow2Creator {
         this.l1Entries = geometry.l1EntriesFor(options.sizeBytes());
         validate(options);
         this.l1Clusters = geometry.clustersFor(l1Entries * 8);
+        this.cryptoClusters =
+                options.encryption() == null
+                        ? 0
+                        : geometry.clustersFor(options.encryption().headerBytes());
         while (true) {
             long neededBlocks =
                     (totalClusters() + geometry.refcountBlockEntries() - 1) >>> geometry.refcountBlockBits();
@@ -55,26 +65,41 @@ final class Qcow2Creator {
     }
 
     /** @param file an empty file */
-    static void create(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
+    static void create(ChildAccess file, Qcow2CreateOptions options, SecretSource secrets) throws BlockException {
+        NewEncryption encryption = options.encryption();
+        // a secret that is not there is found out before anything is written
+        byte[] passphrase = encryption == null ? new byte[0] : secrets.secret(encryption.secretId());
         Qcow2Creator creator = new Qcow2Creator(file, options);
         try {
-            creator.write();
+            creator.write(passphrase);
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not write qcow2 header: " + e.reason(), e);
+        } finally {
+            Arrays.fill(passphrase, (byte) 0);
         }
     }
 
     private long totalClusters() {
-        return 1 + tableClusters + blocks + l1Clusters;
+        return 1 + tableClusters + blocks + l1Clusters + cryptoClusters;
     }
 
-    private void write() throws BlockException {
+    /** Where the LUKS header comes to lie; null where there is none. */
+    private @Nullable CryptoHeader cryptoHeader() {
+        NewEncryption encryption = options.encryption();
+        return encryption == null
+                ? null
+                : new CryptoHeader(
+                        geometry.clusterOffset(1 + tableClusters + blocks + l1Clusters), encryption.headerBytes());
+    }
+
+    private void write(byte[] passphrase) throws BlockException {
         byte[] header = HeaderWriter.encode(
                 options.version(),
                 options.sizeBytes(),
                 geometry,
                 options.lazyRefcounts(),
                 options.compressionType(),
+                cryptoHeader(),
                 options.backingFile(),
                 options.backingFormat(),
                 l1Entries,
@@ -89,6 +114,10 @@ final class Qcow2Creator {
         file.truncate(Math.max(file.lengthBytes(), geometry.clusterOffset(totalClusters())), Preallocation.OFF);
         writeRefcounts(metadata);
         zeroL1(metadata);
+        CryptoHeader crypto = cryptoHeader();
+        if (crypto != null && options.encryption() != null) {
+            options.encryption().write(file, crypto.hostOffset(), passphrase);
+        }
         if (header.length > sector) {
             metadata.write(sector, head.asSlice(sector));
         }

@@ -11,6 +11,7 @@ import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
@@ -65,6 +66,17 @@ public final class Qcow2Driver implements BlockDriver {
         boolean punch = passed == null ? request.has(Flag.UNMAP) : passed;
         ImageFile file = ImageFile.open(child, header.layout());
         try {
+            ImageEncryption encryption = ImageEncryption.open(
+                    header,
+                    child,
+                    options.encryptionFormat(),
+                    options.keySecret(),
+                    request::secret,
+                    !request.has(Flag.NO_IO));
+            if (encryption != null) {
+                file.encrypt(encryption);
+                requireWritable(encryption, readOnly);
+            }
             HeaderSector sector = new HeaderSector(head);
             MetadataContext context = new MetadataContext(file, sector, header);
             Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch, checking);
@@ -78,6 +90,13 @@ public final class Qcow2Driver implements BlockDriver {
         } catch (InternalError e) {
             file.close();
             throw new BlockException(Kind.IO, "A page of the image's metadata can't be read", e);
+        }
+    }
+
+    private static void requireWritable(ImageEncryption encryption, boolean readOnly) throws BlockException {
+        if (!readOnly && encryption.isByGuestOffset()) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Images with the legacy AES encryption can be read only; convert them to LUKS");
         }
     }
 
@@ -154,6 +173,6 @@ public final class Qcow2Driver implements BlockDriver {
 
     @Override
     public void create(CreateRequest request) throws BlockException {
-        Qcow2Creator.create(request.file(), Qcow2CreateOptions.parse(request.options()));
+        Qcow2Creator.create(request.file(), Qcow2CreateOptions.parse(request.options()), request::secret);
     }
 }

@@ -34,6 +34,7 @@ import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.check.Checker;
 import dev.ashlar.drivers.qcow2.compress.ClusterCodec;
 import dev.ashlar.drivers.qcow2.compress.CompressedReader;
+import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -103,7 +104,7 @@ final class Qcow2Instance
         this.unmapper = new Unmapper(context, planner, header.version() >= 3, header.backingFile() != null);
         this.guestMap = new GuestMap(file);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
-        this.compressedReader = new CompressedReader(context.geometry(), file.data(), codec);
+        this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
         this.snapshots = Snapshots.load(context, writeBack, header);
         this.resizer = new Resizer(context, writeBack);
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
@@ -112,7 +113,7 @@ final class Qcow2Instance
     @Override
     public BlockLimits limits() {
         return new BlockLimits(
-                1,
+                file.encryption() == null ? 1 : ImageEncryption.SECTOR_BYTES,
                 1,
                 1L << 30,
                 context.geometry().clusterBytes(),
@@ -195,6 +196,12 @@ final class Qcow2Instance
     @Override
     public void decode(Mapping.Encoded mapping, long guestOffset, MemorySegment destination) throws BlockException {
         file.event(BlockEvent.READ_COMPRESSED);
+        ImageEncryption encryption = file.encryption();
+        if (mapping.kind() == Mapping.Encoded.Kind.ENCRYPTED && encryption != null) {
+            file.plainData().read(mapping.descriptor(), destination);
+            encryption.decryptGuest(destination, guestOffset);
+            return;
+        }
         compressedReader.read(mapping.descriptor(), guestOffset, destination);
     }
 
@@ -301,7 +308,7 @@ final class Qcow2Instance
 
     @Override
     public FormatInfo info() {
-        return ImageFacts.of(header, bitmaps.entries());
+        return ImageFacts.of(header, bitmaps.entries(), file.encryption());
     }
 
     @Override

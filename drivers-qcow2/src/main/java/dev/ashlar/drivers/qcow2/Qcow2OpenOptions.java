@@ -12,10 +12,15 @@ import org.jspecify.annotations.Nullable;
  * The options of an opening, checked by name and form. Sizes of caches are checked and change nothing: tables are read where they lie.
  *
  * @param lazyRefcounts null: as the image says
+ * @param encryptionFormat what the user takes the image to be encrypted with
+ * @param keySecret id of the secret that opens it
  * @param passDiscardRequest discards of the guest give space back to the host; null: where discards are carried out at all
  */
 record Qcow2OpenOptions(
-        @Nullable Boolean lazyRefcounts, @Nullable Boolean passDiscardRequest) {
+        @Nullable Boolean lazyRefcounts,
+        @Nullable Boolean passDiscardRequest,
+        @Nullable String encryptionFormat,
+        @Nullable String keySecret) {
     private static final String CACHE = "cache-size";
     private static final String L2_CACHE = "l2-cache-size";
     private static final String REFCOUNT_CACHE = "refcount-cache-size";
@@ -67,7 +72,11 @@ record Qcow2OpenOptions(
         if (Boolean.TRUE.equals(lazy) && version < 3) {
             throw invalid("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level");
         }
-        return new Qcow2OpenOptions(lazy, flag(given, "pass-discard-request"));
+        return new Qcow2OpenOptions(
+                lazy,
+                flag(given, "pass-discard-request"),
+                given.get("encrypt.format"),
+                given.get("encrypt.key-secret"));
     }
 
     private static void check(String name, String value) throws BlockException {

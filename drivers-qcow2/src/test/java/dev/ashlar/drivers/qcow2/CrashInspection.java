@@ -21,7 +21,6 @@ import java.util.function.UnaryOperator;
  * a repair of the leaks nothing is left to find; and who uses it without any repair harms nothing.
  */
 record CrashInspection(WriteLog log, List<Operation> operations, long seed) {
-    private static final Qcow2Driver DRIVER = new Qcow2Driver();
     /** Operations of the use after the crash. */
     private static final int USE_STEPS = 8;
 
@@ -62,7 +61,7 @@ record CrashInspection(WriteLog log, List<Operation> operations, long seed) {
     }
 
     private static DirectFormat open(SparseBytes image, Flag... flags) throws BlockException {
-        return DirectFormat.open(DRIVER, new MemoryProtocol(MemoryFile.of("crashed", image)), flags);
+        return ImageMachine.open(new MemoryProtocol(MemoryFile.of("crashed", image)), flags);
     }
 
     static void requireLeaksAtWorst(CheckReport report) {
@@ -76,7 +75,7 @@ record CrashInspection(WriteLog log, List<Operation> operations, long seed) {
 
     private static SparseBytes repair(SparseBytes image) throws BlockException {
         MemoryFile file = MemoryFile.of("repaired", image);
-        try (DirectFormat format = DirectFormat.open(DRIVER, new MemoryProtocol(file), Flag.CHECK)) {
+        try (DirectFormat format = ImageMachine.open(new MemoryProtocol(file), Flag.CHECK)) {
             format.check(Repair.LEAKS);
         }
         SparseBytes result = file.snapshot();

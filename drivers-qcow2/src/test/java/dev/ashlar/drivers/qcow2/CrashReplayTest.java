@@ -34,9 +34,15 @@ class CrashReplayTest {
     private static final int QEMU_STATES = Integer.getInteger("ashlar.crash.qemuStates", 25);
 
     private record Shape(
-            int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations, boolean extendedL2) {
+            int clusterBytes,
+            int refcountBits,
+            int clusters,
+            long fillHostBytes,
+            int operations,
+            boolean extendedL2,
+            boolean encrypted) {
         Shape(int clusterBytes, int refcountBits, int clusters, long fillHostBytes, int operations) {
-            this(clusterBytes, refcountBits, clusters, fillHostBytes, operations, false);
+            this(clusterBytes, refcountBits, clusters, fillHostBytes, operations, false, false);
         }
     }
 
@@ -70,7 +76,12 @@ class CrashReplayTest {
 
     @Test
     void subClusters() throws Exception {
-        rounds(new Shape(16384, 16, 30, 0, 14, true));
+        rounds(new Shape(16384, 16, 30, 0, 14, true, false));
+    }
+
+    @Test
+    void encryptedClusters() throws Exception {
+        rounds(new Shape(4096, 16, 60, 0, 12, false, true));
     }
 
     @Test
@@ -79,7 +90,7 @@ class CrashReplayTest {
         for (Shape shape : List.of(
                 new Shape(512, 16, 160, 0, 14),
                 new Shape(65536, 16, 24, 0, 14),
-                new Shape(16384, 16, 30, 0, 14, true))) {
+                new Shape(16384, 16, 30, 0, 14, true, false))) {
             Recording recording = record(shape, FIRST_SEED);
             try {
                 CrashStates.forEachState(
@@ -133,11 +144,28 @@ class CrashReplayTest {
         Recording recording = record(shape, seed);
         CrashInspection inspection = new CrashInspection(recording.log(), recording.operations(), seed);
         long visited =
-                CrashStates.forEachState(recording.log(), recording.initial(), seed, STATES, inspection::inspect);
+                CrashStates.forEachState(
+                        // a key takes its time to derive, for each opening anew
+                        recording.log(),
+                        recording.initial(),
+                        seed,
+                        shape.encrypted() ? STATES / 10 : STATES,
+                        inspection::inspect);
         assertTrue(visited > 0);
     }
 
     private record Recording(SparseBytes initial, WriteLog log, List<Operation> operations) {}
+
+    private static Map<String, String> options(Shape shape) {
+        Map<String, String> options = new LinkedHashMap<>();
+        options.put("cluster_size", Integer.toString(shape.clusterBytes()));
+        options.put("refcount_bits", Integer.toString(shape.refcountBits()));
+        options.put("extended_l2", shape.extendedL2() ? "on" : "off");
+        if (shape.encrypted()) {
+            options.putAll(ImageMachine.ENCRYPTION);
+        }
+        return options;
+    }
 
     /** Random work; at its end the image is closed, equal to its model and without leaks. */
     private static Recording record(Shape shape, long seed) throws Exception {
@@ -147,13 +175,7 @@ class CrashReplayTest {
         ImageMachine.create(
                 file,
                 size,
-                Map.of(
-                        "cluster_size",
-                        Integer.toString(shape.clusterBytes()),
-                        "refcount_bits",
-                        Integer.toString(shape.refcountBits()),
-                        "extended_l2",
-                        shape.extendedL2() ? "on" : "off"));
+                options(shape));
         ByteModel model = prepare(file, size, shape, random);
         SparseBytes initial = file.snapshot();
         WriteLog log = new WriteLog();

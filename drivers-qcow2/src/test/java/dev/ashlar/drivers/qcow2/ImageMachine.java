@@ -26,6 +26,15 @@ final class ImageMachine {
     /** A thousand clusters and more are read in full after each crash: fewer layers of those. */
     private static final int LARGE_CLUSTERS = 1000;
 
+    private static final String KEY_SECRET = "key";
+
+    /** Options of creation for an image whose key is quickly derived. */
+    static final Map<String, String> ENCRYPTION = Map.of(
+            "encrypt.format", "luks",
+            "encrypt.key-secret", KEY_SECRET,
+            "encrypt.iter-time", "0",
+            "encrypt.cipher-alg", "aes-128");
+
     private static final Qcow2Driver DRIVER = new Qcow2Driver();
 
     private final MemoryFile file;
@@ -85,9 +94,15 @@ final class ImageMachine {
         protocol.close();
     }
 
+    /** Opens any image, encrypted ones with the key that {@link #ENCRYPTION} gave them. */
+    static DirectFormat open(ProtocolInstance protocol, Flag... flags) throws BlockException {
+        return DirectFormat.open(
+                DRIVER, protocol, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
+    }
+
     private DirectFormat open() throws BlockException {
         ProtocolInstance protocol = wrapper.apply(new MemoryProtocol(file));
-        return unmap ? DirectFormat.open(DRIVER, protocol, Flag.UNMAP) : DirectFormat.open(DRIVER, protocol);
+        return unmap ? open(protocol, Flag.UNMAP) : open(protocol);
     }
 
     DiskHistory history() {
@@ -173,7 +188,8 @@ final class ImageMachine {
         if (second >= model().lengthBytes()) {
             return;
         }
-        byte[] one = content(first, 1 + amount % clusterBytes);
+        int unit = image.format().limits().requestAlignmentBytes();
+        byte[] one = content(first, Math.ceilDiv(1 + amount % clusterBytes, unit) * unit);
         begin(() -> history.beginWrite(first, one));
         DirectFormat.StartedWrite started = image.start(first, one, 0);
         try {
@@ -187,7 +203,10 @@ final class ImageMachine {
     }
 
     /** A flush while a write is under way promises nothing about that write. */
-    private void writeAcrossFlush(long at, int count) throws BlockException {
+    private void writeAcrossFlush(long anywhere, int most) throws BlockException {
+        int unit = image.format().limits().requestAlignmentBytes();
+        long at = anywhere / unit * unit;
+        int count = Math.ceilDiv(most, unit) * unit;
         byte[] bytes = content(at, Math.min(count, clusterBytes - (int) (at % clusterBytes)));
         begin(() -> history.beginWrite(at, bytes));
         DirectFormat.StartedWrite started = image.start(at, bytes, 0);

@@ -81,6 +81,16 @@ class ImageModelTest {
         run(MemoryFile.empty("disk"), 32768, "8", "1.1", true, "zstd", operations);
     }
 
+    @Property(tries = 15)
+    void encryptedClusters(@ForAll @Size(min = 1, max = 60) List<@From("operations") Operation> operations)
+            throws BlockException {
+        MemoryFile file = MemoryFile.mappable("disk");
+        long size = 4096 * 90L + 512 * 3;
+        Map<String, String> options = new java.util.LinkedHashMap<>(ImageMachine.ENCRYPTION);
+        options.put("cluster_size", "4096");
+        run(file, size, options, true, operations);
+    }
+
     private static void run(
             MemoryFile file, int clusterBytes, String refcountBits, String compat, List<Operation> operations)
             throws BlockException {
@@ -97,7 +107,7 @@ class ImageModelTest {
             List<Operation> operations)
             throws BlockException {
         long size = clusterBytes * 90L + 512 * 3;
-        ImageMachine.create(
+        run(
                 file,
                 size,
                 Map.of(
@@ -110,14 +120,22 @@ class ImageModelTest {
                         "extended_l2",
                         extendedL2 ? "on" : "off",
                         "compression_type",
-                        compression));
+                        compression),
+                clusterBytes % 1024 == 0,
+                operations);
+    }
+
+    private static void run(
+            MemoryFile file, long size, Map<String, String> options, boolean unmap, List<Operation> operations)
+            throws BlockException {
+        ImageMachine.create(file, size, options);
         ImageMachine machine = new ImageMachine(
                 file,
                 UnaryOperator.identity(),
                 new WriteLog(),
                 new ByteModel(size),
                 3 * size,
-                clusterBytes % 1024 == 0);
+                unmap);
         for (Operation operation : operations) {
             machine.run(operation);
             if (operation.amount() % 8 == 0) {

@@ -56,6 +56,11 @@ public final class DirectFormat implements AutoCloseable {
             public ChildAccess file() {
                 return child;
             }
+
+            @Override
+            public byte[] secret(String id) {
+                return DirectFormat.secret(id);
+            }
         });
     }
 
@@ -69,9 +74,23 @@ public final class DirectFormat implements AutoCloseable {
     public static DirectFormat open(
             BlockDriver driver, ProtocolInstance protocol, SparseBytes backing, OpenRequest.Flag... flags)
             throws BlockException {
+        return open(driver, protocol, backing, Map.of(), flags);
+    }
+
+    /**
+     * @param backing what unallocated ranges show
+     * @param options of the driver; the secret of any id is the id itself
+     */
+    public static DirectFormat open(
+            BlockDriver driver,
+            ProtocolInstance protocol,
+            SparseBytes backing,
+            Map<String, String> options,
+            OpenRequest.Flag... flags)
+            throws BlockException {
         try {
             FormatInstance format =
-                    (FormatInstance) driver.open(new Request(new DirectChild("file", protocol), Set.of(flags)));
+                    (FormatInstance) driver.open(new Request(new DirectChild("file", protocol), options, Set.of(flags)));
             return new DirectFormat(format, protocol, backing);
         } catch (BlockException | RuntimeException | Error e) {
             protocol.close();
@@ -79,15 +98,15 @@ public final class DirectFormat implements AutoCloseable {
         }
     }
 
-    private record Request(ChildAccess file, Set<Flag> flags) implements OpenRequest {
+    private record Request(ChildAccess file, Map<String, String> options, Set<Flag> flags) implements OpenRequest {
         @Override
-        public String nodeName() {
-            return "image";
+        public byte[] secret(String id) {
+            return DirectFormat.secret(id);
         }
 
         @Override
-        public Map<String, String> options() {
-            return Map.of();
+        public String nodeName() {
+            return "image";
         }
 
         @Override
@@ -100,6 +119,10 @@ public final class DirectFormat implements AutoCloseable {
                 throws BlockException {
             throw new BlockException(Kind.PERMISSION, "references are not opened here");
         }
+    }
+
+    private static byte[] secret(String id) {
+        return id.getBytes(java.nio.charset.StandardCharsets.UTF_8);
     }
 
     public FormatInstance format() {
@@ -116,6 +139,17 @@ public final class DirectFormat implements AutoCloseable {
     }
 
     private byte[] read(FormatInstance source, long offset, int lengthBytes) throws BlockException {
+        int unit = source.limits().requestAlignmentBytes();
+        if (offset % unit == 0 && lengthBytes % unit == 0) {
+            return readAligned(source, offset, lengthBytes);
+        }
+        long from = offset / unit * unit;
+        long to = Math.ceilDiv(offset + lengthBytes, unit) * unit;
+        byte[] wider = readAligned(source, from, (int) (to - from));
+        return java.util.Arrays.copyOfRange(wider, (int) (offset - from), (int) (offset - from) + lengthBytes);
+    }
+
+    private byte[] readAligned(FormatInstance source, long offset, int lengthBytes) throws BlockException {
         byte[] result = new byte[lengthBytes];
         int done = 0;
         while (done < lengthBytes) {
@@ -182,6 +216,14 @@ public final class DirectFormat implements AutoCloseable {
 
     /** Writes and links. */
     public void write(long offset, byte[] content) throws BlockException {
+        int unit = format.limits().requestAlignmentBytes();
+        if (offset % unit != 0 || content.length % unit != 0) {
+            long from = offset / unit * unit;
+            byte[] wider = readPadded(from, (int) (Math.ceilDiv(offset + content.length, unit) * unit - from));
+            System.arraycopy(content, 0, wider, (int) (offset - from), content.length);
+            write(from, wider);
+            return;
+        }
         int done = 0;
         while (done < content.length) {
             StartedWrite part = start(offset + done, content, done);

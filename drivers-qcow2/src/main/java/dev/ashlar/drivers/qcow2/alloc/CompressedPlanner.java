@@ -146,7 +146,7 @@ public final class CompressedPlanner {
 
         @Override
         public ChildAccess child() {
-            return context.file().data();
+            return context.file().plainData();
         }
 
         @Override

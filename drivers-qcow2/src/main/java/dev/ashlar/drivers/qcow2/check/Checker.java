@@ -10,6 +10,7 @@ import dev.ashlar.drivers.qcow2.check.Findings.Tally;
 import dev.ashlar.drivers.qcow2.check.RefcountStructure.Verdict;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -122,6 +123,10 @@ public final class Checker {
         countSnapshots(references, into, walk);
         references.count(context.refcounts().tableOffset(), context.refcounts().tableEntries() * 8L, into);
         countBitmaps(references, into);
+        CryptoHeader crypto = context.cryptoHeader();
+        if (crypto != null) {
+            references.count(crypto.hostOffset(), crypto.lengthBytes(), into);
+        }
         return structure.walk(references, into, repairing);
     }
 

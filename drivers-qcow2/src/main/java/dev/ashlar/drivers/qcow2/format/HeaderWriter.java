@@ -19,6 +19,7 @@ public final class HeaderWriter {
 
     /**
      * @param compressionType 0 zlib; another one needs version 3
+     * @param crypto where the LUKS header lies; null for an image that is not encrypted
      * @return the front of the first cluster, at least 512 bytes
      */
     public static byte[] encode(
@@ -27,6 +28,7 @@ public final class HeaderWriter {
             ClusterGeometry geometry,
             boolean lazyRefcounts,
             int compressionType,
+            @Nullable CryptoHeader crypto,
             @Nullable String backingFile,
             @Nullable String backingFormat,
             long l1Entries,
@@ -39,7 +41,7 @@ public final class HeaderWriter {
             throw new BlockException(Kind.INVALID, "Backing file name too long");
         }
         int headerBytes = version >= 3 ? Qcow2Header.V3_NEW_BYTES : Qcow2Header.V2_BYTES;
-        List<HeaderExtension> extensions = extensions(version, backingFormat);
+        List<HeaderExtension> extensions = extensions(version, backingFormat, crypto);
         int end = headerBytes + encodedBytes(extensions);
         if (end + name.length > geometry.clusterBytes()) {
             // names of features are a courtesy: where there is no room the image goes without
@@ -57,6 +59,7 @@ public final class HeaderWriter {
         Bits.putU32(header, 16, name.length);
         Bits.putU32(header, 20, geometry.clusterBits());
         Bits.putU64(header, 24, sizeBytes);
+        Bits.putU32(header, 32, crypto == null ? 0 : Qcow2Header.ENCRYPTION_LUKS);
         Bits.putU32(header, 36, l1Entries);
         Bits.putU64(header, 40, l1TableOffset);
         Bits.putU64(header, 48, refcountTableOffset);
@@ -77,11 +80,15 @@ public final class HeaderWriter {
         return bytes;
     }
 
-    private static List<HeaderExtension> extensions(int version, @Nullable String backingFormat) {
+    private static List<HeaderExtension> extensions(
+            int version, @Nullable String backingFormat, @Nullable CryptoHeader crypto) {
         List<HeaderExtension> extensions = new ArrayList<>();
         if (backingFormat != null) {
             extensions.add(new HeaderExtension(
                     HeaderExtension.BACKING_FORMAT, backingFormat.getBytes(StandardCharsets.UTF_8)));
+        }
+        if (crypto != null) {
+            extensions.add(crypto.toExtension());
         }
         if (version >= 3) {
             extensions.add(new HeaderExtension(HeaderExtension.FEATURE_NAMES, featureNames()));

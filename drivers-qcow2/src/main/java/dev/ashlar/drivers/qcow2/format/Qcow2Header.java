@@ -59,6 +59,11 @@ public record Qcow2Header(
 
     public static final long MAX_L1_BYTES = 32L << 20;
     public static final long MAX_REFCOUNT_TABLE_BYTES = 8L << 20;
+    /** Ours: a LUKS1 header with its key material is about 2 MiB. */
+    public static final long MAX_CRYPTO_BYTES = 16L << 20;
+
+    public static final int ENCRYPTION_AES = 1;
+    public static final int ENCRYPTION_LUKS = 2;
 
     public Qcow2Header {
         extensions = List.copyOf(extensions);
@@ -207,13 +212,7 @@ public record Qcow2Header(
     }
 
     private void validateTables(long fileBytes, boolean checking) throws BlockException {
-        if (encryptionMethod != 0) {
-            throw new BlockException(
-                    Kind.UNSUPPORTED,
-                    encryptionMethod < 0 || encryptionMethod > 2
-                            ? "Unsupported encryption method " + Integer.toUnsignedString(encryptionMethod)
-                            : "Encrypted images are not supported (encryption method " + encryptionMethod + ")");
-        }
+        requireEncryption(fileBytes);
         if (refcountTableClusters == 0 && !checking) {
             throw corrupt("Image does not contain a reference count table");
         }
@@ -230,6 +229,27 @@ public record Qcow2Header(
         }
         if (geometry.l1EntriesFor(sizeBytes) > l1Entries) {
             throw corrupt("L1 table is too small");
+        }
+    }
+
+    private void requireEncryption(long fileBytes) throws BlockException {
+        if (encryptionMethod != 0 && encryptionMethod != ENCRYPTION_AES && encryptionMethod != ENCRYPTION_LUKS) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Unsupported encryption method " + Integer.toUnsignedString(encryptionMethod));
+        }
+        CryptoHeader crypto = CryptoHeader.of(extensions);
+        if (crypto == null || encryptionMethod != ENCRYPTION_LUKS) {
+            return;
+        }
+        if (!geometry().isAligned(crypto.hostOffset())) {
+            throw corrupt("Encryption header offset '" + crypto.hostOffset() + "' is not a multiple of cluster size '"
+                    + geometry().clusterBytes() + "'");
+        }
+        if (crypto.lengthBytes() < 0 || crypto.lengthBytes() > MAX_CRYPTO_BYTES) {
+            throw new BlockException(Kind.TOO_LARGE, "Encryption header too large");
+        }
+        if (crypto.hostOffset() <= 0 || crypto.hostOffset() > fileBytes - crypto.lengthBytes()) {
+            throw corrupt("Encryption header offset invalid");
         }
     }
 

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
@@ -23,11 +24,15 @@ public final class GuestMap {
     private final ClusterGeometry geometry;
     private final L2Layout layout;
     private final ChildAccess data;
+    /** Only the driver can decrypt what is there. */
+    private final boolean byGuestOffset;
 
     public GuestMap(ImageFile file) {
         this.geometry = file.geometry();
         this.layout = file.layout();
         this.data = file.data();
+        ImageEncryption encryption = file.encryption();
+        this.byGuestOffset = encryption != null && encryption.isByGuestOffset();
     }
 
     /**
@@ -69,7 +74,10 @@ public final class GuestMap {
         long length = Math.min(at, end) - guestOffset;
         long hostOffset = host == NOWHERE ? NOWHERE : host + geometry.inCluster(guestOffset);
         if (zero) {
-            return new Mapping.Zero(length, hostOffset);
+            return new Mapping.Zero(length, data.transformsData() || byGuestOffset ? NOWHERE : hostOffset);
+        }
+        if (allocated && byGuestOffset) {
+            return new Mapping.Encoded(Mapping.Encoded.Kind.ENCRYPTED, hostOffset, length);
         }
         return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length);
     }
@@ -151,7 +159,7 @@ public final class GuestMap {
      * @return the host offset of the whole range, or -1
      */
     public long direct(L1Table table, long sizeBytes, long guestOffset, long lengthBytes, boolean writable) {
-        if (guestOffset < 0 || lengthBytes <= 0 || guestOffset > sizeBytes - lengthBytes) {
+        if (byGuestOffset || guestOffset < 0 || lengthBytes <= 0 || guestOffset > sizeBytes - lengthBytes) {
             return -1;
         }
         long start = geometry.alignDown(guestOffset);

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import java.lang.foreign.MemorySegment;
@@ -19,11 +20,14 @@ public final class ImageFile implements AutoCloseable {
     private final ChildAccess dataChild;
     private final MetadataStore store;
     private final L2Layout layout;
+    private @Nullable ImageEncryption encryption;
+    private ChildAccess guestData;
     private volatile @Nullable BlockException failure;
 
     private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
         this.child = child;
         this.dataChild = dataChild;
+        this.guestData = dataChild;
         this.store = store;
         this.layout = layout;
     }
@@ -49,8 +53,24 @@ public final class ImageFile implements AutoCloseable {
         return store;
     }
 
-    /** Where guest data goes: the child, or a buffered way to it where pages are shared with metadata. */
+    /** Sets how guest data is encrypted, before anybody asks for {@link #data}. It is closed with the file. */
+    public void encrypt(ImageEncryption how) {
+        encryption = how;
+        guestData = how.wrap(dataChild);
+    }
+
+    /** How guest data is encrypted; null where it is not. */
+    public @Nullable ImageEncryption encryption() {
+        return encryption;
+    }
+
+    /** Where guest data goes: the child, or a buffered way to it where pages are shared with metadata, or one that encrypts. */
     public ChildAccess data() {
+        return guestData;
+    }
+
+    /** Where bytes go as they are: compressed clusters are never encrypted. */
+    public ChildAccess plainData() {
         return dataChild;
     }
 
@@ -145,6 +165,9 @@ public final class ImageFile implements AutoCloseable {
 
     @Override
     public void close() {
+        if (encryption != null) {
+            encryption.close();
+        }
         store.close();
     }
 }

@@ -9,6 +9,7 @@ import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class MetadataContext {
     private final ImageFile file;
     private final HeaderSector header;
+    private final @Nullable CryptoHeader cryptoHeader;
     private final RefcountTable refcounts;
     private final CorruptionSignal corruption;
     private final OverlapChecks overlaps;
@@ -42,6 +44,8 @@ public final class MetadataContext {
     public MetadataContext(ImageFile file, HeaderSector headerSector, Qcow2Header header) throws BlockException {
         this.file = file;
         this.header = headerSector;
+        this.cryptoHeader =
+                header.encryptionMethod() == Qcow2Header.ENCRYPTION_LUKS ? CryptoHeader.of(header.extensions()) : null;
         this.refcounts = new RefcountTable(file, header.refcountTableOffset(), header.refcountTableClusters());
         this.active = L1Table.load(file, header.l1TableOffset(), (int) header.l1Entries());
         this.corruption = new CorruptionSignal(file, headerSector);
@@ -125,6 +129,11 @@ public final class MetadataContext {
         bitmapExtension = extension;
     }
 
+    /** Where the LUKS header lies; null where there is none. */
+    public @Nullable CryptoHeader cryptoHeader() {
+        return cryptoHeader;
+    }
+
     private void collectRegions(MetadataRegions.Builder builder) {
         L1Table table = active;
         refcounts.collect(builder);
@@ -134,6 +143,9 @@ public final class MetadataContext {
             if (l2Offset != 0) {
                 builder.add(MetadataClass.ACTIVE_L2, l2Offset, geometry().clusterBytes());
             }
+        }
+        if (cryptoHeader != null) {
+            builder.add(MetadataClass.MAIN_HEADER, cryptoHeader.hostOffset(), cryptoHeader.lengthBytes());
         }
         snapshotRegions.collect(builder);
         bitmapRegions.collect(builder);
