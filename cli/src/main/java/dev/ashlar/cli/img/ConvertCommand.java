@@ -19,12 +19,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** {@code convert}: copies images, or a snapshot of one, into a new image; durable when it ends with status 0. */
 final class ConvertCommand {
     private static final int SECTOR = 512;
+    private static final String KEY_SECRET = "encrypt.key-secret";
     private static final int MAXIMUM_SPARSE_BYTES = 32_768 * SECTOR;
     private static final int MAXIMUM_WORKERS = 16;
 
@@ -170,7 +172,7 @@ final class ConvertCommand {
             String targetName = options.operand(sourceCount);
             CopySources copied = new CopySources(sources);
             OptionValues values = create(graph, targetName, copied.lengthBytes(), list, sourceCount);
-            BlockBackend target = openTarget(graph, options, targetName);
+            BlockBackend target = openTarget(graph, options, targetName, values);
             opened.add(target);
             if (compressed && target.compressedUnitBytes() == 0) {
                 throw fail("Compression not supported for this file format");
@@ -258,13 +260,20 @@ final class ConvertCommand {
         }
     }
 
-    private BlockBackend openTarget(BlockGraph graph, ImgOptions options, String targetName) throws BlockException {
+    private BlockBackend openTarget(
+            BlockGraph graph, ImgOptions options, String targetName, @Nullable OptionValues values)
+            throws BlockException {
         // qemu-img's default is "unsafe"; here the target is flushed once, at the end, before success is reported.
         CacheMode cache =
                 targetCache == null ? CacheMode.WRITEBACK : options.cacheMode(targetCache, "Invalid cache option: ", 1);
         OpenOptions how = Images.options(
                         true, options.isTargetImageOpts() ? givenTargetFormat : targetFormat, cache, false)
                 .unmap(sparseBytes != 0);
+        String keySecret = values == null || !values.has(KEY_SECRET) ? null : values.get(KEY_SECRET);
+        if (keySecret != null) {
+            // what was created encrypted is opened with the same key
+            how = how.driverOptions(Map.of(KEY_SECRET, keySecret));
+        }
         return options.isTargetImageOpts()
                 ? Images.openDescribed(console, graph, targetName, how)
                 : Images.open(console, graph, targetName, how);

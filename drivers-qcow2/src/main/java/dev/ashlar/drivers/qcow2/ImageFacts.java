@@ -35,7 +35,11 @@ final class ImageFacts {
             facts.put("extended-l2", header.has(Feature.EXTENDED_L2));
         }
         return new FormatInfo(
-                1L << header.clusterBits(), header.has(Feature.DIRTY), header.has(Feature.CORRUPT), encryption != null, facts);
+                1L << header.clusterBits(),
+                header.has(Feature.DIRTY),
+                header.has(Feature.CORRUPT),
+                encryption != null,
+                facts);
     }
 
     private static List<Object> bitmapFacts(List<BitmapEntry> bitmaps) {

@@ -35,10 +35,7 @@ record Qcow2CreateOptions(
             new OptionDescriptor(
                     "encrypt.format", Type.STRING, "Encrypt the image, format choices: 'aes', 'luks'", null),
             new OptionDescriptor(
-                    "encrypt.key-secret",
-                    Type.STRING,
-                    "ID of secret providing qcow AES key or LUKS passphrase",
-                    null),
+                    "encrypt.key-secret", Type.STRING, "ID of secret providing qcow AES key or LUKS passphrase", null),
             new OptionDescriptor("encrypt.cipher-alg", Type.STRING, "Name of encryption cipher algorithm", null),
             new OptionDescriptor("encrypt.cipher-mode", Type.STRING, "Name of encryption cipher mode", null),
             new OptionDescriptor("encrypt.ivgen-alg", Type.STRING, "Name of IV generator algorithm", null),

@@ -39,10 +39,9 @@ final class Qcow2Creator {
         this.l1Entries = geometry.l1EntriesFor(options.sizeBytes());
         validate(options);
         this.l1Clusters = geometry.clustersFor(l1Entries * 8);
-        this.cryptoClusters =
-                options.encryption() == null
-                        ? 0
-                        : geometry.clustersFor(options.encryption().headerBytes());
+        this.cryptoClusters = options.encryption() == null
+                ? 0
+                : geometry.clustersFor(options.encryption().headerBytes());
         while (true) {
             long neededBlocks =
                     (totalClusters() + geometry.refcountBlockEntries() - 1) >>> geometry.refcountBlockBits();

@@ -143,14 +143,13 @@ class CrashReplayTest {
     private static void round(Shape shape, long seed) throws Exception {
         Recording recording = record(shape, seed);
         CrashInspection inspection = new CrashInspection(recording.log(), recording.operations(), seed);
-        long visited =
-                CrashStates.forEachState(
-                        // a key takes its time to derive, for each opening anew
-                        recording.log(),
-                        recording.initial(),
-                        seed,
-                        shape.encrypted() ? STATES / 10 : STATES,
-                        inspection::inspect);
+        long visited = CrashStates.forEachState(
+                // a key takes its time to derive, for each opening anew
+                recording.log(),
+                recording.initial(),
+                seed,
+                shape.encrypted() ? STATES / 10 : STATES,
+                inspection::inspect);
         assertTrue(visited > 0);
     }
 
@@ -172,10 +171,7 @@ class CrashReplayTest {
         Random random = new Random(seed);
         MemoryFile file = MemoryFile.empty("disk");
         long size = (long) shape.clusters() * shape.clusterBytes() - 512;
-        ImageMachine.create(
-                file,
-                size,
-                options(shape));
+        ImageMachine.create(file, size, options(shape));
         ByteModel model = prepare(file, size, shape, random);
         SparseBytes initial = file.snapshot();
         WriteLog log = new WriteLog();

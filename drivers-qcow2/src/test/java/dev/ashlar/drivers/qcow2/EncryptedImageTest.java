@@ -54,7 +54,14 @@ class EncryptedImageTest {
 
     private void create(BlockGraph graph, String... more) throws BlockException {
         Map<String, String> options = new HashMap<>(Map.of(
-                "size", "" + (4 << 20), "encrypt.format", "luks", "encrypt.key-secret", "right", "encrypt.iter-time", "0"));
+                "size",
+                "" + (4 << 20),
+                "encrypt.format",
+                "luks",
+                "encrypt.key-secret",
+                "right",
+                "encrypt.iter-time",
+                "0"));
         for (String option : more) {
             options.put(option.split("=")[0], option.split("=")[1]);
         }
@@ -63,8 +70,7 @@ class EncryptedImageTest {
 
     private static BlockBackend open(BlockGraph graph, String secret) throws BlockException {
         return graph.open(
-                "disk",
-                OpenOptions.readWrite().format("qcow2").driverOptions(Map.of("encrypt.key-secret", secret)));
+                "disk", OpenOptions.readWrite().format("qcow2").driverOptions(Map.of("encrypt.key-secret", secret)));
     }
 
     @ParameterizedTest
@@ -105,8 +111,7 @@ class EncryptedImageTest {
                 assertEquals(0, disk.check(Repair.NONE, line -> {}).corruptions());
             }
         }
-        String stored = new String(
-                file.snapshot().read(0, (int) file.lengthBytes()), StandardCharsets.ISO_8859_1);
+        String stored = new String(file.snapshot().read(0, (int) file.lengthBytes()), StandardCharsets.ISO_8859_1);
         assertFalse(stored.contains("confidential"));
         assertFalse(stored.contains(PASSPHRASE));
     }
@@ -165,8 +170,7 @@ class EncryptedImageTest {
         try (BlockGraph graph = graph()) {
             create(graph);
             requireRefused(graph, Map.of(), "Parameter 'encrypt.key-secret' is required for cipher");
-            requireRefused(
-                    graph, Map.of("encrypt.key-secret", "wrong"), "Invalid password, cannot unlock any keyslot");
+            requireRefused(graph, Map.of("encrypt.key-secret", "wrong"), "Invalid password, cannot unlock any keyslot");
             requireRefused(graph, Map.of("encrypt.key-secret", "none"), "No secret with id 'none'");
             requireRefused(
                     graph,

@@ -96,8 +96,7 @@ final class ImageMachine {
 
     /** Opens any image, encrypted ones with the key that {@link #ENCRYPTION} gave them. */
     static DirectFormat open(ProtocolInstance protocol, Flag... flags) throws BlockException {
-        return DirectFormat.open(
-                DRIVER, protocol, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
+        return DirectFormat.open(DRIVER, protocol, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
     }
 
     private DirectFormat open() throws BlockException {

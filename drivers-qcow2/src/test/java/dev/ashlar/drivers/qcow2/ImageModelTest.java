@@ -129,13 +129,8 @@ class ImageModelTest {
             MemoryFile file, long size, Map<String, String> options, boolean unmap, List<Operation> operations)
             throws BlockException {
         ImageMachine.create(file, size, options);
-        ImageMachine machine = new ImageMachine(
-                file,
-                UnaryOperator.identity(),
-                new WriteLog(),
-                new ByteModel(size),
-                3 * size,
-                unmap);
+        ImageMachine machine =
+                new ImageMachine(file, UnaryOperator.identity(), new WriteLog(), new ByteModel(size), 3 * size, unmap);
         for (Operation operation : operations) {
             machine.run(operation);
             if (operation.amount() % 8 == 0) {

@@ -89,8 +89,8 @@ public final class DirectFormat implements AutoCloseable {
             OpenRequest.Flag... flags)
             throws BlockException {
         try {
-            FormatInstance format =
-                    (FormatInstance) driver.open(new Request(new DirectChild("file", protocol), options, Set.of(flags)));
+            FormatInstance format = (FormatInstance)
+                    driver.open(new Request(new DirectChild("file", protocol), options, Set.of(flags)));
             return new DirectFormat(format, protocol, backing);
         } catch (BlockException | RuntimeException | Error e) {
             protocol.close();

@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param keyBytes of the key as a whole; XTS needs two AES keys
  * @param essivHash of ESSIV, else null
  */
-record CipherSpec(int keyBytes, Mode mode, Vector vector, @Nullable Digests essivHash) {
+record CipherSpec(
+        int keyBytes, Mode mode, Vector vector, @Nullable Digests essivHash) {
     static final CipherSpec LEGACY_AES = new CipherSpec(16, Mode.CBC, Vector.PLAIN64, null);
 
     /** Modes of operation. */

@@ -34,7 +34,8 @@ enum Digests {
                 return each;
             }
         }
-        throw new BlockException(Kind.UNSUPPORTED, "Hash algorithm '" + Names.printable(luksName) + "' is not supported");
+        throw new BlockException(
+                Kind.UNSUPPORTED, "Hash algorithm '" + Names.printable(luksName) + "' is not supported");
     }
 
     String luksName() {
@@ -58,24 +59,26 @@ enum Digests {
         // an empty key and one zero byte are the same for HMAC, but the JDK refuses the former
         byte[] secret = passphrase.length == 0 ? new byte[1] : passphrase;
         byte[] key = new byte[keyBytes];
-        byte[] step = new byte[lengthBytes];
-        byte[] sum = new byte[lengthBytes];
+        int length = lengthBytes;
+        byte[] step = new byte[length];
+        byte[] sum = new byte[length];
         try {
             Mac mac = Mac.getInstance(macName);
             mac.init(new SecretKeySpec(secret, macName));
-            for (int from = 0, block = 1; from < keyBytes; from += lengthBytes, block++) {
+            for (int from = 0, block = 1; from < keyBytes; from += length, block++) {
                 mac.update(salt);
-                mac.update(new byte[] {(byte) (block >>> 24), (byte) (block >>> 16), (byte) (block >>> 8), (byte) block});
+                mac.update(
+                        new byte[] {(byte) (block >>> 24), (byte) (block >>> 16), (byte) (block >>> 8), (byte) block});
                 mac.doFinal(step, 0);
-                System.arraycopy(step, 0, sum, 0, lengthBytes);
+                System.arraycopy(step, 0, sum, 0, length);
                 for (long i = 1; i < iterations; i++) {
                     mac.update(step);
                     mac.doFinal(step, 0);
-                    for (int j = 0; j < lengthBytes; j++) {
+                    for (int j = 0; j < length; j++) {
                         sum[j] ^= step[j];
                     }
                 }
-                System.arraycopy(sum, 0, key, from, Math.min(lengthBytes, keyBytes - from));
+                System.arraycopy(sum, 0, key, from, Math.min(length, keyBytes - from));
             }
             return key;
         } catch (GeneralSecurityException e) {

@@ -117,7 +117,8 @@ record LuksHeader(
             throw corrupt(name + " is corrupted (stripes " + Bits.u32(slot, 44) + " != " + STRIPES + ")");
         }
         long keyOffset = Bits.u32(slot, 40) * SECTOR_BYTES;
-        if (keyOffset < (BYTES + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES || keyOffset > spaceBytes - materialBytes) {
+        if (keyOffset < (BYTES + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES
+                || keyOffset > spaceBytes - materialBytes) {
             throw corrupt(name + " key material lies outside of the header");
         }
         boolean active = state == ACTIVE;

@@ -105,8 +105,7 @@ final class LuksVolume {
     }
 
     /** @return the master key, null if the slot is inactive or of another passphrase */
-    private byte @org.jspecify.annotations.Nullable [] unlockSlot(int number, byte[] passphrase)
-            throws BlockException {
+    private byte @org.jspecify.annotations.Nullable [] unlockSlot(int number, byte[] passphrase) throws BlockException {
         Slot slot = header.slots().get(number);
         if (!slot.active()) {
             return null;

@@ -65,8 +65,16 @@ public final class NewEncryption {
             case "aes-128" -> 16;
             case "aes-192" -> 24;
             case "aes-256" -> 32;
-            case "des", "3des", "des-rfb", "cast5-128", "serpent-128", "serpent-192", "serpent-256", "twofish-128",
-                    "twofish-192", "twofish-256" ->
+            case "des",
+                    "3des",
+                    "des-rfb",
+                    "cast5-128",
+                    "serpent-128",
+                    "serpent-192",
+                    "serpent-256",
+                    "twofish-128",
+                    "twofish-192",
+                    "twofish-256" ->
                 throw new BlockException(Kind.UNSUPPORTED, "Algorithm '" + algorithm + "' is not supported");
             default -> throw unaccepted("cipher-alg", algorithm);
         };

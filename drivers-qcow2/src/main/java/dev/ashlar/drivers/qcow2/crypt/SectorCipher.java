@@ -24,8 +24,7 @@ final class SectorCipher {
     /** The field's polynomial: what a bit that leaves at the top comes back as. */
     private static final long POLYNOMIAL = 0x87;
 
-    private static final VarHandle LONGS =
-            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
     private final CipherSpec spec;
     private final Cipher encryptor;
@@ -121,7 +120,10 @@ final class SectorCipher {
         }
         for (int i = 0; i < sectors; i++) {
             long number = firstSector + i;
-            LONGS.set(vectors, i * BLOCK_BYTES, spec.vector() == CipherSpec.Vector.PLAIN ? number & 0xffff_ffffL : number);
+            LONGS.set(
+                    vectors,
+                    i * BLOCK_BYTES,
+                    spec.vector() == CipherSpec.Vector.PLAIN ? number & 0xffff_ffffL : number);
             LONGS.set(vectors, i * BLOCK_BYTES + 8, 0L);
         }
         if (essiv != null) {

@@ -44,8 +44,14 @@ class SectorCipherTest {
 
     @ParameterizedTest
     @CsvSource({
-        "xts-plain64, 32", "xts-plain64, 64", "xts-plain, 64", "xts-essiv:sha256, 64", "cbc-plain64, 16",
-        "cbc-plain, 24", "cbc-essiv:sha256, 32", "ecb, 32"
+        "xts-plain64, 32",
+        "xts-plain64, 64",
+        "xts-plain, 64",
+        "xts-essiv:sha256, 64",
+        "cbc-plain64, 16",
+        "cbc-plain, 24",
+        "cbc-essiv:sha256, 32",
+        "ecb, 32"
     })
     void backwardsInAnyPieces(String mode, int keyBytes) throws BlockException {
         Random random = new Random(9);
