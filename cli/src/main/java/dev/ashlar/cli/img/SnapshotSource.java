@@ -18,7 +18,7 @@ final class SnapshotSource {
         try {
             return SnapshotSelector.parse(text);
         } catch (BlockException e) {
-            console.error(e.getMessage());
+            console.error(String.valueOf(e.getMessage()));
             console.error("Failed in parsing snapshot param '" + text + "'");
             throw new ProgramExit(1);
         }

@@ -174,7 +174,7 @@ public final class Checker {
         try {
             new RefcountRebuild(context, references).run();
         } catch (BlockException e) {
-            findings.say(e.getMessage());
+            findings.say(String.valueOf(e.getMessage()));
             throw e;
         }
         findings.corruptions = 0;

@@ -50,7 +50,7 @@ final class L2Repair {
         } catch (BlockException e) {
             findings.corruptions++;
             findings.checkError("ERROR: Overlap check failed");
-            throw new BlockException(Kind.IO, e.getMessage(), "Input/output error", e);
+            throw new BlockException(Kind.IO, String.valueOf(e.getMessage()), "Input/output error", e);
         }
         file.write(at, entry);
         file.flush();

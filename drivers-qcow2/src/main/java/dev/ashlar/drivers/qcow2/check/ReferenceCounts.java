@@ -181,7 +181,7 @@ final class ReferenceCounts {
             if (count > 0) {
                 shared = true;
             }
-            long exact = count == IN_MAP ? large().get(index) : count;
+            long exact = count == IN_MAP ? large().getOrDefault(index, (long) IN_MAP) : count;
             if (exact >= maximum) {
                 findings.corruption("ERROR: overflow cluster offset=0x"
                         + Long.toHexString(geometry.clusterOffset(firstCluster + index)));
@@ -210,7 +210,7 @@ final class ReferenceCounts {
                 return 0;
             }
             int count = counts[index] & 0xff;
-            return count == IN_MAP ? large().get(index) : count;
+            return count == IN_MAP ? large().getOrDefault(index, (long) IN_MAP) : count;
         }
     }
 
