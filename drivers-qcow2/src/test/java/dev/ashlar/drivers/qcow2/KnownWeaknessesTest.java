@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.Checkable.Repair;
@@ -179,6 +180,47 @@ class KnownWeaknessesTest {
                         }
                     }
                 });
+    }
+
+    /** 4: a disk that shrinks has its new size first, and its file is cut last: nothing ever points behind the end. */
+    @Test
+    void w4_theFileIsCutLast() throws Exception {
+        SparseBytes initial = prepared(image -> {
+            fill(image, 0, 22, 1);
+            image.flush();
+        });
+        assumeTrue(shrinks(initial), "disks do not shrink here");
+        everyState(initial, image -> image.resize(9L * CLUSTER), state -> {
+            try (DirectFormat image = open(state, Flag.READ_ONLY, Flag.CHECK)) {
+                CrashInspection.requireLeaksAtWorst(image.check(Repair.NONE));
+                long clusters = image.lengthBytes() / CLUSTER;
+                assertTrue(clusters == 9 || clusters == CLUSTERS, () -> clusters + " clusters");
+                for (int i = 0; i < Math.min(clusters, 22); i++) {
+                    for (byte b : image.read((long) i * CLUSTER, CLUSTER)) {
+                        assertEquals(i + 1, b, "cluster " + i);
+                    }
+                }
+            }
+            try (DirectFormat image = open(state)) {
+                // what comes back by growing is not what was cut off
+                if (image.lengthBytes() == 9L * CLUSTER) {
+                    image.resize((long) CLUSTERS * CLUSTER);
+                    for (byte b : image.read(9L * CLUSTER, 13 * CLUSTER)) {
+                        assertEquals(0, b);
+                    }
+                }
+            }
+        });
+    }
+
+    private static boolean shrinks(SparseBytes initial) throws BlockException {
+        try (DirectFormat image = open(initial.fork())) {
+            image.resize(9L * CLUSTER);
+            return true;
+        } catch (BlockException e) {
+            assertEquals(BlockException.Kind.UNSUPPORTED, e.kind(), e.getMessage());
+            return false;
+        }
     }
 
     /** 5: where refcounts may come late, data and tables keep their order all the same, and a repair harms nothing. */
