@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The drivers of a graph: given, or found by {@link ServiceLoader} when first asked for. */
 final class DriverRegistry {
+    /** A driver that knows the file itself, whatever its name looks like. */
+    private static final int CERTAIN = 100;
+
     private volatile @Nullable List<BlockDriver> drivers;
 
     DriverRegistry(@Nullable List<BlockDriver> drivers) {
@@ -85,10 +88,11 @@ final class DriverRegistry {
         String prefix = FileNames.protocolOf(fileName);
         BlockDriver named = prefix == null ? null : find(prefix);
         if (prefix != null && named != null && named.kind() == DriverKind.PROTOCOL) {
-            boolean wantsWhole = named.probeFileName(fileName) > 0;
+            // What opens without a name has names that say nothing but which driver it is.
+            boolean wantsWhole = !named.needsFileName();
             return new ProtocolChoice(named, wantsWhole ? fileName : fileName.substring(prefix.length() + 1));
         }
-        if (best == null) {
+        if (best == null || (prefix != null && named == null && bestScore < CERTAIN)) {
             throw new BlockException(
                     Kind.NOT_FOUND,
                     prefix == null

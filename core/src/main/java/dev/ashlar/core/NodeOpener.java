@@ -441,7 +441,7 @@ final class NodeOpener {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment head = arena.allocate(Math.max(1, length));
             if (length > 0) {
-                file.layer().read(0, head, Origin.PARENT);
+                file.layer().read(0, head, Origin.METADATA);
             }
             return graph.registry().probe(head.asSlice(0, length).asReadOnly());
         }

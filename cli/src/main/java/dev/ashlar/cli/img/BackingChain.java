@@ -27,11 +27,10 @@ final class BackingChain {
         return Optional.empty();
     }
 
-    /** Whether a node of the chain goes by that name, which may be relative to the image at the top. */
-    static boolean isNamed(BlockNode top, BlockNode node, String name) {
-        return node.fileName().equals(name)
-                || NodeNames.shown(node).equals(name)
-                || isSameFile(node.fileName(), Images.resolve(top.fileName(), name));
+    /** Whether a node of the chain goes by that name, which may be relative to the image above it. */
+    static boolean isNamed(BlockNode above, BlockNode node, String name) {
+        return NodeNames.shown(node).equals(Images.resolve(above.fileName(), name))
+                || isSameFile(node.fileName(), Images.resolve(above.fileName(), name));
     }
 
     private static boolean isSameFile(String one, String two) {

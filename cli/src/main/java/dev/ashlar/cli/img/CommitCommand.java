@@ -90,8 +90,12 @@ final class CommitCommand {
             if (before < image.lengthBytes()) {
                 target.resize(image.lengthBytes(), Preallocation.OFF);
             }
-            copy(image, target, base.depth, before, line);
-            target.flush();
+            try {
+                copy(image, target, base.depth, before, line);
+                target.flush();
+            } catch (BlockException e) {
+                throw new BlockException(e.kind(), "Block job failed: " + e.reason(), e);
+            }
         }
         if (!drop) {
             empty(image);
@@ -115,10 +119,12 @@ final class CommitCommand {
             return new Base(below.get(), 1);
         }
         int depth = 1;
+        BlockNode above = top;
         while (below.isPresent()) {
-            if (BackingChain.isNamed(top, below.get(), baseName)) {
+            if (BackingChain.isNamed(above, below.get(), baseName)) {
                 return new Base(below.get(), depth);
             }
+            above = below.get();
             below = BackingChain.backing(below.get());
             depth++;
         }
@@ -171,7 +177,8 @@ final class CommitCommand {
             image.makeEmpty();
         } catch (BlockException e) {
             if (e.kind() != Kind.UNSUPPORTED) {
-                throw e;
+                throw new BlockException(
+                        e.kind(), "Failed to empty " + NodeNames.shown(image.root()) + ": " + e.reason(), e);
             }
         }
     }

@@ -32,10 +32,17 @@ final class BackingRename {
     private final HeaderSector sector;
     private final Qcow2Header header;
     private final int sectorBytes = Qcow2Header.SECTOR_BYTES;
+    private final List<HeaderExtension> wanted;
     /** The header cluster as it is, or as far as the file reaches. */
     private final byte[] cluster;
 
     BackingRename(ImageFile file, HeaderSector sector) throws BlockException {
+        this(file, sector, null);
+    }
+
+    /** @param wanted the extensions that the header is to have; null: those it has */
+    private BackingRename(ImageFile file, HeaderSector sector, @Nullable List<HeaderExtension> wanted)
+            throws BlockException {
         this.file = file;
         this.sector = sector;
         int length = (int) Math.min(file.geometry().clusterBytes(), file.lengthBytes());
@@ -43,6 +50,7 @@ final class BackingRename {
         MemorySegment.copy(file.store().view(0, length), 0, MemorySegment.ofArray(cluster), 0, length);
         // As it is by now: others write to the header as well.
         header = Qcow2Header.parse(MemorySegment.ofArray(cluster), file.lengthBytes(), true);
+        this.wanted = wanted == null ? header.extensions() : wanted;
     }
 
     void change(@Nullable ImageReference reference) throws BlockException {
@@ -52,9 +60,15 @@ final class BackingRename {
         }
         String format = reference == null ? null : reference.format();
         // Names of features are a courtesy: where there is no room, or no safe way, the image goes without.
-        if (!tryChange(encode(format, true), name) && !tryChange(encode(format, false), name)) {
+        if (tryChange(encode(format, true), name)) {
+            return;
+        }
+        if (!tryChange(encode(format, false), name)) {
             throw new BlockException(Kind.NO_SPACE, "No space for the backing file's name in the header");
         }
+        // Without them there may be a safe way to where they have room again.
+        BackingRename again = new BackingRename(file, sector, header.extensions());
+        again.tryChange(again.encode(format, true), name);
     }
 
     private boolean tryChange(byte[] extensions, byte[] name) throws BlockException {
@@ -88,7 +102,7 @@ final class BackingRename {
             all.add(new HeaderExtension(HeaderExtension.BACKING_FORMAT, format.getBytes(StandardCharsets.UTF_8)));
         }
         int bytes = 8;
-        for (HeaderExtension extension : header.extensions()) {
+        for (HeaderExtension extension : wanted) {
             boolean dropped = !featureNames && extension.type() == HeaderExtension.FEATURE_NAMES;
             if (extension.type() != HeaderExtension.BACKING_FORMAT && !dropped) {
                 all.add(extension);
