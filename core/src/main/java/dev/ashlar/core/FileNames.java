@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.spi.BlockDriver;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -24,6 +25,11 @@ final class FileNames {
             }
         }
         return null;
+    }
+
+    /** A path that could be taken for a name with a protocol in front gets its folder named. */
+    static String plain(String path, BlockDriver opener) {
+        return opener.needsFileName() && protocolOf(path) != null ? "./" + path : path;
     }
 
     /** A name that stands in an image, relative to the folder of that image. */

@@ -40,7 +40,7 @@ public record NodeDescription(@Nullable String plainFileName, Map<String, Object
         }
         if (driver.kind() == DriverKind.PROTOCOL && driver.needsFileName()) {
             options.put("filename", node.fileName());
-            return new NodeDescription(plain(node.fileName()), options);
+            return new NodeDescription(node.fileName(), options);
         }
         String own = driver.plainFileName(options, childNames);
         if (own != null || driver.kind() != DriverKind.FORMAT || changed || !standsOnFile(node)) {
@@ -84,10 +84,5 @@ public record NodeDescription(@Nullable String plainFileName, Map<String, Object
         return reference != null
                 && child.plainFileName != null
                 && child.plainFileName.equals(FileNames.resolve(node.fileName(), reference.fileName()));
-    }
-
-    /** A path that could be taken for a name with a protocol in front gets its folder named. */
-    private static String plain(String path) {
-        return FileNames.protocolOf(path) == null ? path : "./" + path;
     }
 }

@@ -213,7 +213,7 @@ final class NodeOpener {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
             }
             Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
-            String shownName = fileName.isEmpty() ? protocol.fileName() : fileName;
+            String shownName = fileName.isEmpty() ? protocol.fileName() : FileNames.plain(fileName, driver);
             BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
             node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
             graph.add(node);

@@ -82,12 +82,14 @@ public record Qcow2Header(
     }
 
     public @Nullable String backingFormat() {
+        String format = null;
         for (HeaderExtension extension : extensions) {
             if (extension.type() == HeaderExtension.BACKING_FORMAT) {
-                return new String(extension.data(), StandardCharsets.UTF_8);
+                // Of several the last one counts, as in QEMU.
+                format = new String(extension.data(), StandardCharsets.UTF_8);
             }
         }
-        return null;
+        return format;
     }
 
     /**
