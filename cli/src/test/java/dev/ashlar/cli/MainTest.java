@@ -65,7 +65,6 @@ class MainTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "convert -c a b",
                 "convert --salvage a b",
                 "convert --bitmaps a b",
                 "convert -r 1M a b",
