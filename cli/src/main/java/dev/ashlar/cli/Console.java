@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
 
 /**
  * The name a program was called by, the three streams it talks through, and the objects its command line defined. Standard output is buffered until {@link #flush}; a
@@ -27,7 +28,16 @@ public final class Console {
         this.in = in;
         this.out = new PrintStream(new BufferedOutputStream(out, BUFFER_BYTES), false, StandardCharsets.UTF_8);
         this.err = new PrintStream(new BufferedOutputStream(err, 1024), false, StandardCharsets.UTF_8);
-        this.objects = new UserObjects();
+        this.objects = new UserObjects(new Notices());
+    }
+
+    /** Lines for the user that are no message of the program. A class, not a lambda, for the sake of the start time. */
+    private final class Notices implements Consumer<String> {
+        @Override
+        public void accept(String line) {
+            err.print(Escapes.lines(line) + "\n");
+            err.flush();
+        }
     }
 
     /** The same streams under another name. */

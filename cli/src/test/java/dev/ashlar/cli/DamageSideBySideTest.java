@@ -8,7 +8,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
@@ -182,6 +184,74 @@ class DamageSideBySideTest {
         better("bitmaps", "nothing", image -> {});
     }
 
+    /** An entry of the first L2 table, for the guest's 64 KiB from 64 KiB on, that claims what is not its own. */
+    private interface Target {
+        long in(DamagedCopy image) throws IOException;
+    }
+
+    /** Writes that would hit metadata: both programs refuse them in the same words, mark the image, and leave it as it was. */
+    @TestFactory
+    Stream<DynamicTest> writes() {
+        Assumptions.assumeTrue(isInstalled(), "qemu-img and qemu-io are not installed (package qemu-utils)");
+        Map<String, Target> targets = new LinkedHashMap<>();
+        targets.put("active L1", image -> image.l1);
+        targets.put("active L2", image -> image.l2(0));
+        targets.put("refcount table", image -> image.refcountTable);
+        targets.put("refcount block", image -> image.block(0));
+        targets.put("snapshot table", image -> image.snapshotTable);
+        targets.put("inactive L1", image -> image.u64(image.snapshotTable));
+        targets.put("inactive L2", image -> image.u64(image.u64(image.snapshotTable)) & 0x00ff_ffff_ffff_fe00L);
+        List<DynamicTest> tests = new ArrayList<>();
+        targets.forEach((name, target) -> {
+            List<String> options = switch (name) {
+                case "inactive L2" -> List.of("overlap-check=all", "overlap-check.inactive-l2=on");
+                case "snapshot table" -> List.of("", "overlap-check=none", "overlap-check.snapshot-table=off");
+                default -> List.of("", "overlap-check.template=all");
+            };
+            for (String option : options) {
+                tests.add(DynamicTest.dynamicTest("data over " + name + " " + option, () -> write(
+                        image -> image.put64(image.l2Entry(1), COPIED | target.in(image)), option)));
+            }
+            // elsewhere the real program writes first and notices afterwards
+            if (List.of("active L1", "refcount table", "inactive L1").contains(name)) {
+                tests.add(DynamicTest.dynamicTest("L2 table in " + name, () -> write(
+                        image -> image.put64(image.l1, COPIED | target.in(image)), "")));
+            }
+        });
+        return tests.stream();
+    }
+
+    private static void write(Change change, String option) throws IOException {
+        Path folder = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "damage");
+        try (SideBySide sides = new SideBySide(folder)) {
+            Path[] images = {folder.resolve("a/a"), folder.resolve("b/a")};
+            for (String step : preparation("snapshots")) {
+                sides.step(step);
+            }
+            for (Path image : images) {
+                try (DamagedCopy copy = new DamagedCopy(image)) {
+                    change.make(copy);
+                }
+            }
+            String open = option.isEmpty() ? "open @/a" : "open -o " + option + " @/a";
+            String differences = sides.step("io -c \"" + open + "\" -c \"write -P 9 64k 64k\" -c \"write -P 9 64k 64k\" -c \"read 1M 64k\"")
+                    + (option.endsWith("none") || option.endsWith("off")
+                            ? ""
+                            : sides.step("img info @/a") + sides.step("io -c \"write 0 512\" @/a"));
+            assertEquals("", differences);
+        } finally {
+            delete(folder);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+
     private static List<String> preparation(String base) {
         String write = "qemu-io -c \"write -P 1 0 192k\" -c \"write -P 2 1M 128k\" -c \"write -P 3 512k 100k\" a";
         return switch (base) {
@@ -248,11 +318,7 @@ class DamageSideBySideTest {
             }
             assertEquals("", differences.toString(), damage.base + ": " + damage.name);
         } finally {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(file);
-                }
-            }
+            delete(folder);
         }
     }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,9 +34,23 @@ public final class BlockGraph implements AutoCloseable {
     private boolean closed;
 
     private volatile SecretSource secrets = SecretSource.NONE;
+    private volatile Consumer<String> notices = line -> {};
 
     private BlockGraph(@Nullable List<BlockDriver> drivers) {
         this.registry = new DriverRegistry(drivers);
+    }
+
+    /**
+     * Says where lines go that tell of damage to an image which is noticed in passing; without this they are lost.
+     *
+     * @param consumer called by any thread
+     */
+    public void onNotice(Consumer<String> consumer) {
+        notices = consumer;
+    }
+
+    Consumer<String> notices() {
+        return line -> notices.accept(line);
     }
 
     /** A graph whose drivers are found by {@link java.util.ServiceLoader} when they are first needed. */

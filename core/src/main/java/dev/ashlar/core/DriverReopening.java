@@ -137,6 +137,7 @@ final class DriverReopening {
                     null,
                     null,
                     node.graph().secrets(),
+                    node.graph().notices(),
                     limits));
         }
         ChildEdge primary = node.edges().get(0);
@@ -162,6 +163,7 @@ final class DriverReopening {
                 accessTo(primary),
                 references,
                 node.graph().secrets(),
+                node.graph().notices(),
                 limits));
     }
 

@@ -88,6 +88,7 @@ final class ImageCreation {
                 null,
                 null,
                 graph.secrets(),
+                graph.notices(),
                 ImageLimits.NONE);
         if (!(protocol.open(context) instanceof ProtocolInstance instance)) {
             throw new IllegalStateException("driver '" + protocol.name() + "' opened no protocol");

@@ -207,7 +207,7 @@ final class NodeOpener {
             Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
             own.put("filename", fileName);
             OpenContext context =
-                    new OpenContext(name, own, flags(spec), null, null, graph.secrets(), options.limits());
+                    new OpenContext(name, own, flags(spec), null, null, graph.secrets(), graph.notices(), options.limits());
             instance = driver.open(context);
             if (!(instance instanceof ProtocolInstance protocol)) {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
@@ -258,7 +258,7 @@ final class NodeOpener {
                 }
             };
             instance = driver.open(
-                    new OpenContext(name, own, flags(spec), access, references, graph.secrets(), options.limits()));
+                    new OpenContext(name, own, flags(spec), access, references, graph.secrets(), graph.notices(), options.limits()));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
             layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {

@@ -8,6 +8,7 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** What a driver is told when it opens. */
@@ -18,6 +19,7 @@ record OpenContext(
         @Nullable ChildAccess child,
         @Nullable References references,
         SecretSource secrets,
+        Consumer<String> notices,
         ImageLimits limits)
         implements OpenRequest {
 

@@ -11,6 +11,7 @@ import dev.ashlar.core.spi.SecretSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * The objects that a command line defined, by id; ids are common to all types. {@link #close} wipes the secrets. Used by one thread, but
@@ -20,6 +21,12 @@ public final class UserObjects implements SecretSource, AutoCloseable {
     private static final String[] TYPES = {"secret", "throttle-group"};
 
     private final Map<String, Object> objects = new LinkedHashMap<>();
+    private final Consumer<String> notices;
+
+    /** @param notices takes what graphs have to say about damage that they notice in passing */
+    public UserObjects(Consumer<String> notices) {
+        this.notices = notices;
+    }
 
     /**
      * Takes the argument of one {@code --object}. Prints help and ends the program where that is asked for.
@@ -59,6 +66,7 @@ public final class UserObjects implements SecretSource, AutoCloseable {
     public BlockGraph newGraph() throws BlockException {
         BlockGraph graph = BlockGraph.create();
         graph.useSecrets(this);
+        graph.onNotice(notices);
         for (Map.Entry<String, Object> entry : objects.entrySet()) {
             if (entry.getValue() instanceof ThrottleLimits limits
                     && graph.driver("throttle").orElse(null) instanceof ThrottleDriver driver) {

@@ -3,6 +3,7 @@ package dev.ashlar.core.spi;
 import dev.ashlar.core.BlockException;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /** What core hands to {@link BlockDriver#open}. Valid during that call only, but for the {@link ChildAccess} objects. */
 public interface OpenRequest {
@@ -23,6 +24,11 @@ public interface OpenRequest {
     }
 
     Set<Flag> flags();
+
+    /** Takes one line for the user about what goes wrong later without being the failure of a request. Any thread, at any time while the node is open. */
+    default Consumer<String> notices() {
+        return line -> {};
+    }
 
     /** The primary child of a FORMAT or FILTER. @throws IllegalStateException for a PROTOCOL, which has none */
     ChildAccess file();

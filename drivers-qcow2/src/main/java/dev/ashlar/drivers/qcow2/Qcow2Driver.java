@@ -79,6 +79,8 @@ public final class Qcow2Driver implements BlockDriver {
             }
             HeaderSector sector = new HeaderSector(head);
             MetadataContext context = new MetadataContext(file, sector, header);
+            context.overlaps().select(options.overlapClasses());
+            context.corruption().setNotices(request.notices());
             Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch, checking);
             if (!readOnly && !checking) {
                 prepareForWriting(instance, header, sector, file);

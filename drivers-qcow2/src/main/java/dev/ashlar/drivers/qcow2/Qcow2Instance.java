@@ -142,6 +142,17 @@ final class Qcow2Instance
 
     @Override
     public Mapping map(long guestOffset, long lengthBytes) throws BlockException {
+        try {
+            return mapLocked(guestOffset, lengthBytes);
+        } catch (BlockException e) {
+            throw context.corruption().ofTables(e);
+        }
+    }
+
+    private Mapping mapLocked(long guestOffset, long lengthBytes) throws BlockException {
+        if (file.isCorrupt()) {
+            file.requireHealthy();
+        }
         StampedLock lock = context.lock();
         long stamp = lock.readLock();
         try {
@@ -166,7 +177,7 @@ final class Qcow2Instance
     private long direct(long guestOffset, long lengthBytes, boolean writable) {
         StampedLock lock = context.lock();
         long stamp = lock.tryOptimisticRead();
-        if (stamp == 0) {
+        if (stamp == 0 || file.isCorrupt()) {
             return -1;
         }
         try {
@@ -190,7 +201,11 @@ final class Qcow2Instance
     @Override
     public WritePlan planWrite(long guestOffset, long lengthBytes) throws BlockException {
         prepareWrite();
-        return planner.plan(guestOffset, lengthBytes);
+        try {
+            return planner.plan(guestOffset, lengthBytes);
+        } catch (BlockException e) {
+            throw context.corruption().ofTables(e);
+        }
     }
 
     @Override
@@ -526,7 +541,6 @@ final class Qcow2Instance
             writeBack.flush();
             writeBack.flush();
         }
-        context.corruption().setNotices(findings);
         try {
             return new Checker(context, snapshots, sizeBytes, header, repair, findings, progress).run();
         } catch (InternalError e) {

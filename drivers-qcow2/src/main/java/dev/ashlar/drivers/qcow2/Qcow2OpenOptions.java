@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
+import dev.ashlar.drivers.qcow2.alloc.OverlapTemplate;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -15,12 +16,14 @@ import org.jspecify.annotations.Nullable;
  * @param encryptionFormat what the user takes the image to be encrypted with
  * @param keySecret id of the secret that opens it
  * @param passDiscardRequest discards of the guest give space back to the host; null: where discards are carried out at all
+ * @param overlapClasses kinds of metadata that are looked at before a write; see {@link OverlapTemplate}
  */
 record Qcow2OpenOptions(
         @Nullable Boolean lazyRefcounts,
         @Nullable Boolean passDiscardRequest,
         @Nullable String encryptionFormat,
-        @Nullable String keySecret) {
+        @Nullable String keySecret,
+        int overlapClasses) {
     private static final String CACHE = "cache-size";
     private static final String L2_CACHE = "l2-cache-size";
     private static final String REFCOUNT_CACHE = "refcount-cache-size";
@@ -67,7 +70,6 @@ record Qcow2OpenOptions(
             check(option.getKey(), option.getValue());
         }
         checkCaches(given, clusterBytes);
-        checkOverlap(given);
         Boolean lazy = flag(given, "lazy-refcounts");
         if (Boolean.TRUE.equals(lazy) && version < 3) {
             throw invalid("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level");
@@ -76,7 +78,8 @@ record Qcow2OpenOptions(
                 lazy,
                 flag(given, "pass-discard-request"),
                 given.get("encrypt.format"),
-                given.get("encrypt.key-secret"));
+                given.get("encrypt.key-secret"),
+                OverlapTemplate.parse(given));
     }
 
     private static void check(String name, String value) throws BlockException {
@@ -114,20 +117,6 @@ record Qcow2OpenOptions(
                 throw invalid("L2 cache entry size must be a power of two between " + MIN_ENTRY_BYTES
                         + " and the cluster size (" + clusterBytes + ")");
             }
-        }
-    }
-
-    private static void checkOverlap(Map<String, String> given) throws BlockException {
-        String plain = given.get("overlap-check");
-        String template = given.get("overlap-check.template");
-        if (plain != null && template != null && !plain.equals(template)) {
-            throw invalid("Conflicting values for qcow2 options 'overlap-check' ('" + plain
-                    + "') and 'overlap-check.template' ('" + template + "')");
-        }
-        String chosen = plain == null ? template : plain;
-        if (chosen != null && !List.of("none", "constant", "cached", "all").contains(chosen)) {
-            throw invalid("Unsupported value '" + chosen + "' for qcow2 option 'overlap-check'. Allowed are any of the"
-                    + " following: none, constant, cached, all");
         }
     }
 

@@ -54,19 +54,32 @@ public final class CorruptionSignal {
             } catch (BlockException e) {
                 corrupt.addSuppressed(e);
             }
-            file.fail(corrupt);
+            file.failCorrupt(corrupt);
         }
         return corrupt;
     }
 
     /** One request fails; the image stays in use. @return what the caller throws */
-    public synchronized BlockException nonFatal(String what) {
+    public BlockException nonFatal(String what) {
+        return nonFatal(notices, what);
+    }
+
+    /** As {@link #nonFatal(String)}, for a check, whose findings it goes with. */
+    public synchronized BlockException nonFatal(Consumer<String> findings, String what) {
         if (!told) {
             told = true;
-            notices.accept(
-                    "qcow2: Image is corrupt: " + what + "; further non-fatal corruption events will be suppressed");
+            findings.accept("qcow2: Image is corrupt: " + what + "; further non-fatal corruption events will be suppressed");
         }
         return failure(what);
+    }
+
+    /**
+     * What a look at the tables threw: if they are corrupt the image is marked.
+     *
+     * @return what the caller throws; not under a lock of the image's
+     */
+    public BlockException ofTables(BlockException e) {
+        return e.kind() == Kind.CORRUPT && !file.isFailed() ? fatal(e.getMessage()) : e;
     }
 
     private static BlockException failure(String what) {

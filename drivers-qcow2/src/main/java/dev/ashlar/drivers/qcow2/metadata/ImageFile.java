@@ -23,6 +23,7 @@ public final class ImageFile implements AutoCloseable {
     private @Nullable ImageEncryption encryption;
     private ChildAccess guestData;
     private volatile @Nullable BlockException failure;
+    private volatile boolean corrupt;
 
     private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
         this.child = child;
@@ -86,6 +87,13 @@ public final class ImageFile implements AutoCloseable {
     public void requireHealthy() throws BlockException {
         BlockException first = failure;
         if (first != null) {
+            if (corrupt) {
+                throw new BlockException(
+                        Kind.NO_MEDIUM,
+                        "Image is not used any more: " + first.getMessage(),
+                        Kind.NO_MEDIUM.reason(),
+                        first);
+            }
             throw new BlockException(Kind.IO, "Image is unusable after an earlier error: " + first.getMessage(), first);
         }
     }
@@ -95,6 +103,17 @@ public final class ImageFile implements AutoCloseable {
         if (failure == null) {
             failure = cause;
         }
+    }
+
+    /** The image contradicts itself in a way that makes using it dangerous: not even reads are answered any more. */
+    void failCorrupt(BlockException cause) {
+        fail(cause);
+        corrupt = true;
+    }
+
+    /** Whether the image is not used any more, not even for reads. */
+    public boolean isCorrupt() {
+        return corrupt;
     }
 
     /** A metadata write: durable after the next {@link #flush}. */

@@ -82,8 +82,8 @@ public final class L1Table {
         if (!geometry.isAligned(offset)) {
             throw new BlockException(
                     Kind.CORRUPT,
-                    "L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: 0x"
-                            + Integer.toHexString(index) + ")",
+                    "L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: "
+                            + (index == 0 ? "0" : "0x" + Integer.toHexString(index)) + ")",
                     "Input/output error",
                     null);
         }
