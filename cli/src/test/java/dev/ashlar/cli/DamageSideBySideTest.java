@@ -209,13 +209,15 @@ class DamageSideBySideTest {
                 default -> List.of("", "overlap-check.template=all");
             };
             for (String option : options) {
-                tests.add(DynamicTest.dynamicTest("data over " + name + " " + option, () -> write(
-                        image -> image.put64(image.l2Entry(1), COPIED | target.in(image)), option)));
+                tests.add(DynamicTest.dynamicTest(
+                        "data over " + name + " " + option,
+                        () -> write(image -> image.put64(image.l2Entry(1), COPIED | target.in(image)), option)));
             }
             // elsewhere the real program writes first and notices afterwards
             if (List.of("active L1", "refcount table", "inactive L1").contains(name)) {
-                tests.add(DynamicTest.dynamicTest("L2 table in " + name, () -> write(
-                        image -> image.put64(image.l1, COPIED | target.in(image)), "")));
+                tests.add(DynamicTest.dynamicTest(
+                        "L2 table in " + name,
+                        () -> write(image -> image.put64(image.l1, COPIED | target.in(image)), "")));
             }
         });
         return tests.stream();
@@ -234,7 +236,8 @@ class DamageSideBySideTest {
                 }
             }
             String open = option.isEmpty() ? "open @/a" : "open -o " + option + " @/a";
-            String differences = sides.step("io -c \"" + open + "\" -c \"write -P 9 64k 64k\" -c \"write -P 9 64k 64k\" -c \"read 1M 64k\"")
+            String differences = sides.step("io -c \"" + open
+                            + "\" -c \"write -P 9 64k 64k\" -c \"write -P 9 64k 64k\" -c \"read 1M 64k\"")
                     + (option.endsWith("none") || option.endsWith("off")
                             ? ""
                             : sides.step("img info @/a") + sides.step("io -c \"write 0 512\" @/a"));

@@ -206,8 +206,8 @@ final class NodeOpener {
         try {
             Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
             own.put("filename", fileName);
-            OpenContext context =
-                    new OpenContext(name, own, flags(spec), null, null, graph.secrets(), graph.notices(), options.limits());
+            OpenContext context = new OpenContext(
+                    name, own, flags(spec), null, null, graph.secrets(), graph.notices(), options.limits());
             instance = driver.open(context);
             if (!(instance instanceof ProtocolInstance protocol)) {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
@@ -257,8 +257,8 @@ final class NodeOpener {
                             .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
             };
-            instance = driver.open(
-                    new OpenContext(name, own, flags(spec), access, references, graph.secrets(), graph.notices(), options.limits()));
+            instance = driver.open(new OpenContext(
+                    name, own, flags(spec), access, references, graph.secrets(), graph.notices(), options.limits()));
             Layer layer = layerFor(instance, name, failStop, file, spec, edges);
             layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {

@@ -60,9 +60,19 @@ class RepairCrashTest {
                     long l2 = word(file, l1) & 0x00ff_ffff_ffff_fe00L;
                     for (int i = 0; i < 20; i++) {
                         long at = l2 + 8L * random.nextInt(64);
-                        put(file, at, ByteBuffer.allocate(8).putLong(word(file, at) ^ Long.MIN_VALUE).array());
+                        put(
+                                file,
+                                at,
+                                ByteBuffer.allocate(8)
+                                        .putLong(word(file, at) ^ Long.MIN_VALUE)
+                                        .array());
                     }
-                    put(file, l1, ByteBuffer.allocate(8).putLong(word(file, l1) ^ Long.MIN_VALUE).array());
+                    put(
+                            file,
+                            l1,
+                            ByteBuffer.allocate(8)
+                                    .putLong(word(file, l1) ^ Long.MIN_VALUE)
+                                    .array());
                 }
             }
         }

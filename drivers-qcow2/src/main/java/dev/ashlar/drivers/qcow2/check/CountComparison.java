@@ -125,8 +125,10 @@ final class CountComparison {
     private void unreadable(int block, long cluster, int count, Findings findings) {
         differs.set(true);
         // marking the image would end its use, and with it a repair
-        corruption.nonFatal(findings::say, "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block))
-                + " unaligned (reftable index: " + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");
+        corruption.nonFatal(
+                findings::say,
+                "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block)) + " unaligned (reftable index: "
+                        + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");
         for (int i = 0; i < count; i++) {
             findings.checkError("Can't get refcount for cluster " + (cluster + i) + ": Input/output error");
         }

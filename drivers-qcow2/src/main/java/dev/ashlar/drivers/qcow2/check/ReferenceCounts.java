@@ -21,6 +21,10 @@ final class ReferenceCounts {
     static final int STRIPE_CLUSTERS = 1 << STRIPE_BITS;
 
     private static final VarHandle WORDS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+    private static final byte[] NONE = new byte[STRIPE_CLUSTERS];
+    /** From this length on a run is looked at as a whole first. */
+    private static final int LONG_RUN = 64;
+
     private static final long ONES = 0x0101_0101_0101_0101L;
     private static final long HIGHS = 0x8080_8080_8080_8080L;
     /** A byte that says: the count stands in the map. */
@@ -151,6 +155,10 @@ final class ReferenceCounts {
             if (counts == null) {
                 counts = new byte[STRIPE_CLUSTERS];
                 small = counts;
+            }
+            if (to - from >= LONG_RUN && Arrays.equals(counts, from, to, NONE, 0, to - from)) {
+                Arrays.fill(counts, from, to, (byte) 1);
+                return;
             }
             int i = from;
             for (; i < to && (i & 7) != 0; i++) {

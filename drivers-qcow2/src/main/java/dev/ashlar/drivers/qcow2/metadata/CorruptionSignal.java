@@ -68,7 +68,8 @@ public final class CorruptionSignal {
     public synchronized BlockException nonFatal(Consumer<String> findings, String what) {
         if (!told) {
             told = true;
-            findings.accept("qcow2: Image is corrupt: " + what + "; further non-fatal corruption events will be suppressed");
+            findings.accept(
+                    "qcow2: Image is corrupt: " + what + "; further non-fatal corruption events will be suppressed");
         }
         return failure(what);
     }
