@@ -12,10 +12,12 @@ import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.KeySlotCapable;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -274,6 +276,23 @@ public final class BlockBackend implements AutoCloseable {
         layer().requireWritable();
         root().<Boolean>whileDrained(() -> {
             emptiable.get().makeEmpty();
+            return true;
+        });
+    }
+
+    /**
+     * Adds or erases passphrases of an encrypted image, drained. The secrets that the options name are the graph's.
+     *
+     * @param options as {@link KeySlotCapable#keySlotOptions} has them
+     */
+    public void changeKeySlots(Map<String, String> options) throws BlockException {
+        Optional<KeySlotCapable> slots = root().capability(KeySlotCapable.class);
+        if (slots.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, "This image format has no key slots");
+        }
+        layer().requireWritable();
+        root().<Boolean>whileDrained(() -> {
+            slots.get().changeKeySlots(options, graph.secrets());
             return true;
         });
     }

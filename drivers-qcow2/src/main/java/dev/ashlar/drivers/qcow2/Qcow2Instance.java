@@ -19,9 +19,12 @@ import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.KeySlotCapable;
 import dev.ashlar.core.spi.Mapping;
+import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
+import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.core.spi.SnapshotCapable;
 import dev.ashlar.core.spi.SnapshotComparable;
 import dev.ashlar.core.spi.SnapshotRenamable;
@@ -35,6 +38,7 @@ import dev.ashlar.drivers.qcow2.check.Checker;
 import dev.ashlar.drivers.qcow2.compress.ClusterCodec;
 import dev.ashlar.drivers.qcow2.compress.CompressedReader;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.crypt.KeySlotChange;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -66,6 +70,7 @@ final class Qcow2Instance
                 BackingChangeable,
                 Emptiable,
                 CompressionCapable,
+                KeySlotCapable,
                 Checkable {
     private final Qcow2Header header;
     private final boolean readOnly;
@@ -218,6 +223,24 @@ final class Qcow2Instance
             return;
         }
         compressedReader.read(mapping.descriptor(), guestOffset, destination);
+    }
+
+    @Override
+    public List<OptionDescriptor> keySlotOptions() {
+        return KeySlotChange.DESCRIPTORS;
+    }
+
+    @Override
+    public void changeKeySlots(Map<String, String> options, SecretSource secrets) throws BlockException {
+        requireWritable();
+        ImageEncryption encryption = file.encryption();
+        if (encryption == null) {
+            throw new BlockException(Kind.UNSUPPORTED, "Can't amend encryption options - encryption not present");
+        }
+        KeySlotChange change = KeySlotChange.parse(options);
+        if (change != null) {
+            encryption.change(change, secrets);
+        }
     }
 
     @Override

@@ -184,6 +184,31 @@ class EncryptedImageTest {
         }
     }
 
+    @Test
+    void passphrasesComeAndGo() throws BlockException {
+        try (BlockGraph graph = graph()) {
+            create(graph);
+            byte[] bytes = new byte[CLUSTER];
+            new Random(3).nextBytes(bytes);
+            try (BlockBackend disk = open(graph, "right")) {
+                disk.write(0, MemorySegment.ofArray(bytes));
+                disk.changeKeySlots(
+                        Map.of("encrypt.state", "active", "encrypt.new-secret", "other", "encrypt.iter-time", "0"));
+            }
+            try (BlockBackend disk = open(graph, "other")) {
+                disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.old-secret", "right"));
+                BlockException refused = assertThrows(
+                        BlockException.class,
+                        () -> disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.keyslot", "1")));
+                assertEquals(Kind.INVALID, refused.kind());
+            }
+            requireRefused(graph, Map.of("encrypt.key-secret", "right"), "Invalid password, cannot unlock any keyslot");
+            try (BlockBackend disk = open(graph, "other")) {
+                assertArrayEquals(bytes, java.util.Arrays.copyOf(read(disk), CLUSTER));
+            }
+        }
+    }
+
     private static void requireRefused(BlockGraph graph, Map<String, String> options, String message) {
         BlockException refused = assertThrows(
                 BlockException.class,

@@ -46,6 +46,14 @@ final class DataCipher implements AutoCloseable {
         worker.wipe();
     }
 
+    /** A copy of the key; the caller wipes it. */
+    synchronized byte[] copyOfKey() {
+        if (closed) {
+            throw new IllegalStateException("the key is gone");
+        }
+        return key.clone();
+    }
+
     /** Decrypts whole sectors where they are. */
     void decrypt(MemorySegment data, long firstSector) {
         Worker worker = take();

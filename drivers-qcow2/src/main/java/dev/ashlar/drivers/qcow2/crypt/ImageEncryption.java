@@ -107,6 +107,19 @@ public final class ImageEncryption implements AutoCloseable {
         cipher.decrypt(data, guestOffset / SECTOR_BYTES);
     }
 
+    /** Changes the key slots of a LUKS image; each slot as a whole or not at all, whatever happens meanwhile. */
+    public void change(KeySlotChange change, SecretSource secrets) throws BlockException {
+        if (volume == null || cipher == null) {
+            throw invalid("Only LUKS encryption options can be amended for qcow2 with encryption");
+        }
+        byte[] key = cipher.copyOfKey();
+        try {
+            change.apply(volume, key, secrets);
+        } finally {
+            Arrays.fill(key, (byte) 0);
+        }
+    }
+
     /** For {@code info}, in the order of QEMU's tools. */
     public Map<String, Object> facts() {
         Map<String, Object> facts = new LinkedHashMap<>();
