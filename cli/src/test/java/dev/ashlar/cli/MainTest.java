@@ -66,7 +66,6 @@ class MainTest {
     @ValueSource(
             strings = {
                 "convert --salvage a b",
-                "convert --bitmaps a b",
                 "convert -r 1M a b",
                 "-T x info x",
             })

@@ -28,7 +28,8 @@ class SideBySideTest {
             "io.txt",
             "bad-input.txt",
             "options.txt",
-            "backing.txt");
+            "backing.txt",
+            "bitmaps.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

@@ -6,7 +6,6 @@ import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.bitmap.DirtyBitmap;
@@ -79,9 +78,12 @@ final class BitmapCommand {
             console.error(mistake);
             return 1;
         }
+        // Backing files stay closed: bitmaps are merged into the very file that the other one lies over.
         try (BlockGraph graph = console.objects().newGraph();
                 BlockBackend image = options.open(
-                        graph, options.operand(0), Images.options(true, format, CacheMode.WRITEBACK, false));
+                        graph,
+                        options.operand(0),
+                        Images.options(true, format, CacheMode.WRITEBACK, false).backing(false));
                 BlockBackend source = openSource(graph)) {
             return act(image.root(), source == null ? image.root() : source.root(), options.operand(1));
         }
@@ -126,7 +128,11 @@ final class BitmapCommand {
         return sourceFile == null
                 ? null
                 : Images.open(
-                        console, graph, sourceFile, Images.options(false, sourceFormat, CacheMode.WRITEBACK, false));
+                        console,
+                        graph,
+                        sourceFile,
+                        Images.options(false, sourceFormat, CacheMode.WRITEBACK, false)
+                                .backing(false));
     }
 
     private int act(BlockNode image, BlockNode source, String bitmap) throws BlockException {
@@ -134,10 +140,7 @@ final class BitmapCommand {
             try {
                 act(action, image.bitmaps(), source.bitmaps(), bitmap);
             } catch (BlockException e) {
-                console.error("Operation " + action.name() + " on bitmap " + bitmap + " failed: " + e.getMessage());
-                if (e.kind() == Kind.CORRUPT) {
-                    console.hint("Try block-dirty-bitmap-remove to delete this bitmap from disk");
-                }
+                BitmapMessages.report(console, "Operation " + action.name() + " on bitmap " + bitmap + " failed: ", e);
                 return 1;
             }
         }

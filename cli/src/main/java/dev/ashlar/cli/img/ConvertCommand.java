@@ -50,6 +50,8 @@ final class ConvertCommand {
     private boolean compressed;
     private boolean copyOffloading;
     private boolean forceShare;
+    private boolean bitmaps;
+    private boolean skipBrokenBitmaps;
 
     ConvertCommand(Console console) {
         this.console = console;
@@ -89,6 +91,9 @@ final class ConvertCommand {
         if (targetIsZero && !skipCreate) {
             throw fail("--target-is-zero requires use of -n flag");
         }
+        if (skipBrokenBitmaps && !bitmaps) {
+            throw fail("Use of --skip-broken-bitmaps requires --bitmaps");
+        }
         int sources = options.operandCount() - 1;
         OptionList list = OptionList.of(optionText == null ? "" : optionText);
         try (BlockGraph graph = console.objects().newGraph()) {
@@ -127,8 +132,8 @@ final class ConvertCommand {
             case 'C' -> copyOffloading = true;
             case 'r' -> throw console.unsupported("a rate limit ('-r')");
             case ImgOptions.SALVAGE -> throw console.unsupported("'--salvage'");
-            case ImgOptions.BITMAPS -> throw console.unsupported("'--bitmaps'");
-            default -> throw fail("Use of --skip-broken-bitmaps requires --bitmaps");
+            case ImgOptions.BITMAPS -> bitmaps = true;
+            default -> skipBrokenBitmaps = true;
         }
     }
 
@@ -164,6 +169,7 @@ final class ConvertCommand {
                 opened.add(source);
                 sources.add(source);
             }
+            CopiedBitmaps copiedBitmaps = bitmaps ? CopiedBitmaps.of(console, sources, skipBrokenBitmaps) : null;
             if (snapshot != null) {
                 BlockBackend view = openSnapshot(sources, snapshot);
                 opened.add(view);
@@ -177,7 +183,13 @@ final class ConvertCommand {
             if (compressed && target.compressedUnitBytes() == 0) {
                 throw fail("Compression not supported for this file format");
             }
+            if (copiedBitmaps != null) {
+                copiedBitmaps.requireSupport(target.root());
+            }
             copy(copied, target, targetName, values, line);
+            if (copiedBitmaps != null) {
+                copiedBitmaps.copyTo(target.root());
+            }
             line.at(100);
         } finally {
             line.end();

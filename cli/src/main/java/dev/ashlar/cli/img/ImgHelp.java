@@ -17,12 +17,15 @@ public final class ImgHelp {
         Commands:
           bench     measures reads or writes: [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP] [-o OFFSET] [-w] [-n] [-i AIO]
                     [-t CACHE] [--pattern=BYTE] [--flush-interval=N] [--no-drain] [-f FMT] [-q] [-U] FILE
+          bitmap    dirty bitmaps of an image: --add [-g SIZE] | --remove | --clear | --enable | --disable
+                    | --merge SOURCE [-b FILE [-F FMT]], any number of them; [-f FMT] FILE BITMAP
           check     looks for damage: [-r leaks|all] [--output=human|json] [-f FMT] [-T CACHE] [-q] [-U] FILE
           commit    puts an image's content into its backing file: [-b BASE] [-d] [-t CACHE] [-r RATE] [-f FMT] [-p]
                     [-q] FILE
           compare   compares what two images contain: [-f FMT] [-F FMT] [-T CACHE] [-p] [-q] [-s] [-U] FILE1 FILE2
           convert   copies images into a new one: [-f FMT] [-O FMT] [-o OPTIONS] [-l SNAPSHOT] [-B BACKING [-F FMT]]
-                    [-S SIZE] [-t CACHE] [-T CACHE] [-m N] [-W] [-n] [--target-is-zero] [-p] [-q] [-U] FILE... TARGET
+                    [-S SIZE] [-t CACHE] [-T CACHE] [-m N] [-W] [-n] [--target-is-zero]
+                    [--bitmaps [--skip-broken-bitmaps]] [-p] [-q] [-U] FILE... TARGET
           create    makes an image: [-f FMT] [-o OPTIONS] [-b BACKING [-F FMT]] [-u] [-q] FILE [SIZE]
           info      tells about an image: [--output=human|json] [--backing-chain] [-f FMT] [-U] FILE
           map       tells where the bytes lie: [--output=human|json] [--start-offset=N] [--max-length=N] [-f FMT] [-U]

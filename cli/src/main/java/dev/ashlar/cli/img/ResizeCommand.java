@@ -115,7 +115,12 @@ final class ResizeCommand {
                     + "Before performing such an operation, make sure there is no important data there.");
             return 1;
         }
-        image.resize(wanted, preallocation);
+        try {
+            image.resize(wanted, preallocation);
+        } catch (BlockException e) {
+            BitmapMessages.report(console, "", e);
+            return 1;
+        }
         if (!quiet) {
             console.out().print("Image resized.\n");
         }

@@ -250,7 +250,7 @@ final class Qcow2Instance
 
     @Override
     public CompressedPlan planCompressed(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
-        requireWritable();
+        prepareWrite();
         return compressedPlanner.plan(guestOffset, sizesBytes, from, to);
     }
 

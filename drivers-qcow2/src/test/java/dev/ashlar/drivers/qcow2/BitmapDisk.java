@@ -59,6 +59,10 @@ final class BitmapDisk implements AutoCloseable {
         return graph.open("disk", OpenOptions.readOnly().format("qcow2").backing(false));
     }
 
+    void setReadOnly(BlockBackend backend, boolean readOnly) throws BlockException {
+        graph.transaction().setReadOnly(backend.root(), readOnly).commit();
+    }
+
     SparseBytes content() {
         return memory.file("disk").snapshot();
     }

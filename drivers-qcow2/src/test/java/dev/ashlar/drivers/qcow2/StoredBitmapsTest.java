@@ -364,4 +364,52 @@ class StoredBitmapsTest {
             }
         }
     }
+
+    /** Whoever holds a bitmap holds it still when the image is opened again in another mode. */
+    @Test
+    void openedAgainInAnotherMode() throws Exception {
+        try (BitmapDisk disk = new BitmapDisk().create(SIZE, clusters(4096))) {
+            try (BlockBackend backend = disk.open()) {
+                DirtyBitmap b = backend.root().bitmaps().createPersistent("b", 4096);
+                BitmapDisk.write(backend, 0, 1, 1);
+                disk.setReadOnly(backend, true);
+                assertTrue(b.isReadOnly());
+                try (BitmapDisk copy = new BitmapDisk(UnaryOperator.identity(), disk.content());
+                        BlockBackend stored = copy.openReading()) {
+                    assertEquals(4096, stored.root().bitmaps().require("b").dirtyBytes());
+                    assertFalse(stored.root().bitmaps().require("b").isInconsistent());
+                }
+                disk.setReadOnly(backend, false);
+                assertFalse(b.isReadOnly());
+                BitmapDisk.write(backend, 8192, 1, 1);
+                assertEquals(8192, b.dirtyBytes());
+                assertEquals(List.of(b), backend.root().bitmaps().list());
+                try (BitmapDisk crashed = new BitmapDisk(UnaryOperator.identity(), disk.content());
+                        BlockBackend after = crashed.openReading()) {
+                    assertTrue(after.root().bitmaps().require("b").isInconsistent());
+                }
+            }
+            try (BlockBackend backend = disk.open()) {
+                assertEquals(8192, backend.root().bitmaps().require("b").dirtyBytes());
+                BitmapDisk.requireSound(backend, false);
+            }
+        }
+    }
+
+    @Test
+    void compressedWritesMarkFirst() throws Exception {
+        try (BitmapDisk disk = new BitmapDisk().create(SIZE, clusters(4096))) {
+            try (BlockBackend backend = disk.open()) {
+                backend.root().bitmaps().createPersistent("b", 4096);
+            }
+            try (BlockBackend backend = disk.open()) {
+                backend.writeCompressed(8192, MemorySegment.ofArray(new byte[4096]));
+                assertEquals(4096, backend.root().bitmaps().require("b").dirtyBytes());
+                try (BitmapDisk crashed = new BitmapDisk(UnaryOperator.identity(), disk.content());
+                        BlockBackend after = crashed.openReading()) {
+                    assertTrue(after.root().bitmaps().require("b").isInconsistent());
+                }
+            }
+        }
+    }
 }
