@@ -3,10 +3,8 @@ package dev.ashlar.core.request;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.IoQueue;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -16,16 +14,10 @@ import org.jspecify.annotations.Nullable;
  * virtual thread that does it the blocking way, or, while the node is drained, into a list that waits for the end of the drain. All
  * three complete into this queue, on its owner's thread.
  *
- * <p>The owner's fields have no protection. Other threads touch three things only: the list of entries that workers finished, the
+ * <p>The owner's fields have no protection. Other threads touch three things only: the list of entries that {@linkplain QueueWorkers workers} finished, the
  * word that says where the owner sleeps, and the wake-up of the ring.
  */
 public final class RequestQueue implements BankOwner {
-    /** Not started: somebody who may not touch what is confined to another thread. */
-    private static final Thread STRANGER = Thread.ofVirtual().unstarted(new Runnable() {
-        @Override
-        public void run() {}
-    });
-
     /** Where the owner sleeps. */
     private enum Sleep {
         AWAKE,
@@ -44,7 +36,6 @@ public final class RequestQueue implements BankOwner {
     private @Nullable Thread owner;
     private final int[] free;
     private int freeCount;
-    private int atWorkers;
     private final ArrayDeque<QueueEntry> held = new ArrayDeque<>();
     /** Finished, to be handed out by the next await. */
     private final ArrayDeque<QueueEntry> ready = new ArrayDeque<>();
@@ -56,7 +47,7 @@ public final class RequestQueue implements BankOwner {
     private boolean closed;
 
     // Shared with workers and with those who end drains.
-    private final AtomicReference<@Nullable QueueEntry> finishedByWorkers = new AtomicReference<>();
+    private final QueueWorkers workers;
     private volatile boolean resumed;
     private volatile Sleep sleep = Sleep.AWAKE;
 
@@ -76,6 +67,7 @@ public final class RequestQueue implements BankOwner {
         }
         this.freeCount = depth;
         this.failures = new Failures(depth);
+        this.workers = new QueueWorkers(root, origin, this::wake);
         HitPath direct = HitPath.from(layer, depth, this);
         IoQueue opened = null;
         try {
@@ -176,9 +168,9 @@ public final class RequestQueue implements BankOwner {
         try {
             awaitRing();
             boolean interrupted = false;
-            while (atWorkers > 0) {
+            while (workers.pending() > 0) {
                 interrupted |= park();
-                collectFromWorkers();
+                workers.collect(ready);
             }
             if (interrupted) {
                 Thread.currentThread().interrupt();
@@ -283,7 +275,7 @@ public final class RequestQueue implements BankOwner {
             // The drain may have ended before the entry stood in the list.
             resumed = true;
         } else {
-            handToWorker(entry);
+            workers.start(entry);
         }
     }
 
@@ -304,56 +296,8 @@ public final class RequestQueue implements BankOwner {
                 if (!isLedElsewhere() && root.get().tracker().isDrained()) {
                     held.addFirst(entry);
                 } else {
-                    handToWorker(entry);
+                    workers.start(entry);
                 }
-            }
-        }
-    }
-
-    private void handToWorker(QueueEntry entry) {
-        MemorySegment buffer = entry.buffer;
-        if (buffer != null && !buffer.isAccessibleBy(STRANGER)) {
-            MemorySegment stand = Arena.ofAuto().allocate(Math.max(1, buffer.byteSize()), BufferPool.ALIGNMENT_BYTES);
-            entry.stand = stand.asSlice(0, buffer.byteSize());
-            if (entry.kind == QueueEntry.Kind.WRITE) {
-                entry.stand.copyFrom(buffer);
-            }
-        }
-        atWorkers++;
-        Thread.ofVirtual().name("ashlar-queue").start(() -> work(entry));
-    }
-
-    /** Runs on a worker. */
-    private void work(QueueEntry entry) {
-        try {
-            MemorySegment buffer = entry.stand != null ? entry.stand : entry.buffer;
-            doWork(entry, buffer);
-            entry.finish(buffer == null ? 0 : (int) buffer.byteSize(), null);
-        } catch (BlockException e) {
-            entry.finish(-e.kind().errno(), e);
-        } catch (RuntimeException | Error e) {
-            entry.finish(-5, new BlockException(Kind.IO, "The request failed in core or in a driver: " + e, e));
-        }
-        do {
-            entry.next = finishedByWorkers.get();
-        } while (!finishedByWorkers.compareAndSet(entry.next, entry));
-        wake();
-    }
-
-    private void doWork(QueueEntry entry, @Nullable MemorySegment buffer) throws BlockException {
-        while (true) {
-            try {
-                Layer layer = root.get();
-                if (buffer == null) {
-                    layer.flush(origin);
-                } else if (entry.kind == QueueEntry.Kind.READ) {
-                    layer.read(entry.offset, buffer, origin);
-                } else {
-                    layer.write(entry.offset, buffer, origin);
-                }
-                return;
-            } catch (RouteChanged e) {
-                // Once more, where the user is now.
             }
         }
     }
@@ -378,7 +322,7 @@ public final class RequestQueue implements BankOwner {
         }
         sleep = Sleep.IN_RING;
         try {
-            boolean nothingYet = finishedByWorkers.get() == null && !(resumed && !held.isEmpty());
+            boolean nothingYet = !workers.hasFinished() && !(resumed && !held.isEmpty());
             ring.await(nothingYet ? Math.min(wanted, ring.inFlight()) : 0, ringSink);
         } finally {
             sleep = Sleep.AWAKE;
@@ -387,14 +331,14 @@ public final class RequestQueue implements BankOwner {
     }
 
     private boolean park() {
-        if (atWorkers == 0 && !held.isEmpty() && root.get().tracker().isDrainedByThisThread()) {
+        if (workers.pending() == 0 && !held.isEmpty() && root.get().tracker().isDrainedByThisThread()) {
             throw new IllegalStateException(
                     "the thread that holds a drained section waits for requests held back by it");
         }
         boolean interrupted = false;
         sleep = Sleep.PARKED;
         try {
-            while (finishedByWorkers.get() == null && !(resumed && !held.isEmpty())) {
+            while (!workers.hasFinished() && !(resumed && !held.isEmpty())) {
                 LockSupport.park(this);
                 interrupted |= Thread.interrupted();
             }
@@ -405,32 +349,9 @@ public final class RequestQueue implements BankOwner {
     }
 
     private void handOutFinished() {
-        collectFromWorkers();
+        workers.collect(ready);
         while (!ready.isEmpty()) {
             handOut(ready.remove());
-        }
-    }
-
-    /** Moves what workers finished to the ready list, in order. */
-    private void collectFromWorkers() {
-        QueueEntry newest = finishedByWorkers.get() == null ? null : finishedByWorkers.getAndSet(null);
-        QueueEntry oldest = null;
-        while (newest != null) {
-            QueueEntry before = newest.next;
-            newest.next = oldest;
-            oldest = newest;
-            newest = before;
-        }
-        while (oldest != null) {
-            QueueEntry behind = oldest.next;
-            oldest.next = null;
-            atWorkers--;
-            MemorySegment stand = oldest.stand;
-            if (stand != null && oldest.buffer != null && oldest.kind == QueueEntry.Kind.READ && oldest.result >= 0) {
-                oldest.buffer.copyFrom(stand);
-            }
-            ready.add(oldest);
-            oldest = behind;
         }
     }
 
@@ -452,7 +373,7 @@ public final class RequestQueue implements BankOwner {
         if (result >= 0 && result < length && !closed) {
             if (write || entry.hostOffset + length <= direct.file().lengthBytes()) {
                 // Short for a reason that only the blocking way can find out.
-                handToWorker(entry);
+                workers.start(entry);
                 return;
             }
             zeroBehindEnd(entry, result);
