@@ -29,7 +29,8 @@ class SideBySideTest {
             "bad-input.txt",
             "options.txt",
             "backing.txt",
-            "bitmaps.txt");
+            "bitmaps.txt",
+            "tables.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

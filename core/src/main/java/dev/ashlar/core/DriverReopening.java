@@ -155,6 +155,11 @@ final class DriverReopening {
             public ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException {
                 return openAgain(childName);
             }
+
+            @Override
+            public boolean describe(String childName) {
+                return hasChild(childName);
+            }
         };
         return driver.open(new OpenContext(
                 node.name(),
@@ -165,6 +170,15 @@ final class DriverReopening {
                 node.graph().secrets(),
                 node.graph().notices(),
                 limits));
+    }
+
+    private boolean hasChild(String childName) {
+        for (ChildEdge edge : node.edges()) {
+            if (edge.name().equals(childName)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private ChildAccess openAgain(String childName) throws BlockException {

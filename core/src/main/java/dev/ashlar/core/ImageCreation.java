@@ -2,19 +2,15 @@ package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.request.FailStop;
-import dev.ashlar.core.request.LayerAccess;
-import dev.ashlar.core.request.LayerMode;
-import dev.ashlar.core.request.ProtocolLayer;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
-import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
-import dev.ashlar.core.spi.ProtocolInstance;
 import dev.ashlar.core.spi.SecretSource;
-import java.util.EnumSet;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -55,71 +51,55 @@ final class ImageCreation {
                 ofFormat.put(name, option.getValue());
             }
         }
-        ofProtocol.put("filename", choice.fileName());
-        ofProtocol.putIfAbsent("size", "0");
         if (!bare) {
             driver.validateCreate(Map.copyOf(ofFormat));
         }
-        protocol.create(new Request(Map.copyOf(ofProtocol), null, graph.secrets()));
-        String nodeName = graph.reserveName(null);
+        List<NewFile> files = new ArrayList<>(1);
         boolean done = false;
         try {
-            fill(driver, protocol, nodeName, bare ? null : Map.copyOf(ofFormat), choice.fileName());
+            files.add(NewFile.create(graph, choice, ofProtocol, bare));
+            if (!bare) {
+                fill(driver, Map.copyOf(ofFormat), files);
+            }
+            for (int i = files.size() - 1; i >= 0; i--) {
+                files.get(i).finish();
+            }
             done = true;
         } finally {
-            if (!done && !bare) {
-                protocol.delete(choice.fileName());
-            }
-            graph.releaseName(nodeName);
+            closeAll(files, done, !done && !bare);
         }
     }
 
-    private void fill(
-            BlockDriver driver,
-            BlockDriver protocol,
-            String nodeName,
-            @Nullable Map<String, String> formatOptions,
-            String plainName)
+    private void fill(BlockDriver driver, Map<String, String> formatOptions, List<NewFile> files)
             throws BlockException {
-        OpenContext context = new OpenContext(
-                nodeName,
-                Map.of("filename", plainName),
-                EnumSet.of(Flag.UNMAP),
-                null,
-                null,
-                graph.secrets(),
-                graph.notices(),
-                ImageLimits.NONE);
-        if (!(protocol.open(context) instanceof ProtocolInstance instance)) {
-            throw new IllegalStateException("driver '" + protocol.name() + "' opened no protocol");
-        }
-        boolean done = false;
-        try {
-            instance.updatePermissions(
-                    EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE, Permission.RESIZE),
-                    EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE_UNCHANGED));
-            if (formatOptions != null) {
-                FailStop failStop = new FailStop();
-                LayerMode mode = new LayerMode(false, false, true);
-                ProtocolLayer layer = new ProtocolLayer(nodeName, mode, new FailStop(), instance);
-                driver.create(new Request(formatOptions, new LayerAccess(layer, plainName, failStop), graph.secrets()));
-                failStop.check();
+        FailStop failStop = new FailStop();
+        FurtherFiles further = new FurtherFiles() {
+            @Override
+            public ChildAccess create(String name, long sizeBytes) throws BlockException {
+                NewFile file = NewFile.create(
+                        graph, graph.registry().protocolFor(name), Map.of("size", Long.toString(sizeBytes)), false);
+                files.add(file);
+                return file.access(failStop);
             }
-            instance.flush();
-            instance.syncName();
-            done = true;
-        } finally {
-            close(instance, done);
-        }
+        };
+        driver.create(new Request(formatOptions, files.get(0).access(failStop), further, graph.secrets()));
+        failStop.check();
     }
 
-    private static void close(ProtocolInstance instance, boolean report) throws BlockException {
-        try {
-            instance.close();
-        } catch (BlockException e) {
-            if (report) {
-                throw e;
+    private static void closeAll(List<NewFile> files, boolean report, boolean delete) throws BlockException {
+        BlockException failure = null;
+        for (int i = files.size() - 1; i >= 0; i--) {
+            try {
+                files.get(i).close(report);
+            } catch (BlockException e) {
+                failure = e;
             }
+            if (delete) {
+                files.get(i).delete();
+            }
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
@@ -132,9 +112,18 @@ final class ImageCreation {
         return false;
     }
 
+    /** Makes files that a new image needs beside its own. */
+    interface FurtherFiles {
+        ChildAccess create(String name, long sizeBytes) throws BlockException;
+    }
+
     /** What the drivers are told. */
-    private record Request(
-            Map<String, String> options, @Nullable ChildAccess child, SecretSource secrets) implements CreateRequest {
+    record Request(
+            Map<String, String> options,
+            @Nullable ChildAccess child,
+            @Nullable FurtherFiles further,
+            SecretSource secrets)
+            implements CreateRequest {
         @Override
         public byte[] secret(String id) throws BlockException {
             return secrets.secret(id);
@@ -146,6 +135,14 @@ final class ImageCreation {
                 throw new IllegalStateException("a protocol has no file child");
             }
             return child;
+        }
+
+        @Override
+        public ChildAccess createFile(String name, long sizeBytes) throws BlockException {
+            if (further == null) {
+                throw new IllegalStateException("a protocol makes one file");
+            }
+            return further.create(name, sizeBytes);
         }
     }
 }

@@ -256,6 +256,13 @@ final class NodeOpener {
                     return attach(childName, roles, child, spec, edges)
                             .carry(new LayerAccess(child.layer(), child.fileName(), failStop));
                 }
+
+                @Override
+                public boolean describe(String childName) {
+                    String given = spec.options().get(childName);
+                    return (given != null && !given.isEmpty())
+                            || !spec.options(childName).isEmpty();
+                }
             };
             instance = driver.open(new OpenContext(
                     name, own, flags(spec), access, references, graph.secrets(), graph.notices(), options.limits()));
@@ -368,9 +375,7 @@ final class NodeOpener {
     private BlockNode openReference(String imageFileName, String childName, ImageReference named, NodeSpec spec)
             throws BlockException {
         ImageReference reference = permit(imageFileName, childName, named);
-        String fileName = FileNames.resolve(imageFileName, reference.fileName());
-        NodeSpec child = new NodeSpec(
-                fileName, reference.format(), spec.options(childName), null, spec.readOnly(), true, spec.chainDepth());
+        NodeSpec child = spec.further(childName, reference.fileName(), reference.format());
         // Never probed: a guest writes these files from their first byte on.
         return reference.format() == null ? openFile(child) : open(child);
     }
@@ -400,7 +405,7 @@ final class NodeOpener {
         if (described.isEmpty()) {
             throw new BlockException(Kind.INVALID, "A block device must be specified for \"" + childName + "\"");
         }
-        NodeSpec child = new NodeSpec(null, null, described, null, spec.readOnly(), true, spec.chainDepth());
+        NodeSpec child = spec.further(childName, null, null);
         return parent.kind() == DriverKind.FORMAT ? openFile(child) : open(child);
     }
 

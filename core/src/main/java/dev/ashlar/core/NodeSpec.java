@@ -208,6 +208,16 @@ record NodeSpec(
 
     /** The spec of the primary child: same mode, discards always reach it. */
     NodeSpec primary(String childName) {
+        return new NodeSpec(fileName, null, inheritedOptions(childName), null, readOnly, true, chainDepth);
+    }
+
+    /** The spec of a further child with data of the node's own: same mode, discards always reach it. */
+    NodeSpec further(String childName, @Nullable String childFileName, @Nullable String childDriver) {
+        return new NodeSpec(childFileName, childDriver, inheritedOptions(childName), null, readOnly, true, chainDepth);
+    }
+
+    /** The options of a child, and those of the node that hold for it as well. */
+    private Map<String, String> inheritedOptions(String childName) {
         Map<String, String> ofFile = options(childName);
         for (String inherited : new String[] {"cache.direct", "cache.no-flush", "force-share", "auto-read-only"}) {
             String value = options.get(inherited);
@@ -216,6 +226,6 @@ record NodeSpec(
                 ofFile.putIfAbsent(inherited, value);
             }
         }
-        return new NodeSpec(fileName, null, ofFile, null, readOnly, true, chainDepth);
+        return ofFile;
     }
 }

@@ -28,6 +28,8 @@ record OpenContext(
         ChildAccess open(String childName, Set<ChildRole> roles, ImageReference reference) throws BlockException;
 
         ChildAccess open(String childName, Set<ChildRole> roles) throws BlockException;
+
+        boolean describe(String childName);
     }
 
     @Override
@@ -68,5 +70,10 @@ record OpenContext(
             throw new IllegalStateException("a protocol has no children");
         }
         return references.open(childName, roles);
+    }
+
+    @Override
+    public boolean describesChild(String childName) {
+        return references != null && references.describe(childName);
     }
 }

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @RequiresQemu
 class BackAndForthTest {
     private static final int TURNS = Integer.getInteger("ashlar.interop.turns", 4);
-    private static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
+    static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
     private static final int STEPS = 14;
 
     @ParameterizedTest(name = "clusters of {0}, compat {1}, {2}, direct {3}")
@@ -112,12 +112,11 @@ class BackAndForthTest {
     }
 
     @FunctionalInterface
-    private interface MenuOfTurn {
+    interface MenuOfTurn {
         Step.Menu menu(int turn);
     }
 
-    private static void turns(Path image, ByteModel start, Random random, boolean direct, MenuOfTurn menus)
-            throws Exception {
+    static void turns(Path image, ByteModel start, Random random, boolean direct, MenuOfTurn menus) throws Exception {
         ByteModel model = start;
         List<String> told = new ArrayList<>();
         try {

@@ -306,14 +306,26 @@ public final class FormatLayer extends Layer {
                         false,
                         depth,
                         zero.hostOffset(),
-                        zero.hostOffset() < 0 ? null : instance.dataChild().fileName(),
+                        fileOf(zero.hostOffset()),
                         zero.lengthBytes());
             case Mapping.Encoded encoded ->
                 new BlockStatus(true, false, true, true, depth, -1, null, encoded.lengthBytes());
             case Mapping.Backing unallocated ->
-                new BlockStatus(false, true, false, false, depth, -1, null, unallocated.lengthBytes());
+                new BlockStatus(
+                        false,
+                        true,
+                        false,
+                        false,
+                        depth,
+                        unallocated.hostOffset(),
+                        fileOf(unallocated.hostOffset()),
+                        unallocated.lengthBytes());
             case Mapping.EndOfImage end -> new BlockStatus(false, true, false, false, depth, -1, null, asked);
         };
+    }
+
+    private @Nullable String fileOf(long hostOffset) {
+        return hostOffset < 0 ? null : instance.dataChild().fileName();
     }
 
     private BlockStatus dataStatus(Mapping.Data data, int depth) throws BlockException {

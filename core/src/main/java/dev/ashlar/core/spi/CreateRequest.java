@@ -19,4 +19,15 @@ public interface CreateRequest {
     default byte[] secret(String id) throws BlockException {
         return SecretSource.NONE.secret(id);
     }
+
+    /**
+     * Makes a further file of the image (FORMAT only), or empties one of that name. It is flushed and closed by core, and removed again where creation
+     * fails.
+     *
+     * @param name as users write it, with a protocol's prefix or without; relative to the working folder
+     * @param sizeBytes its length, all zeros
+     */
+    default ChildAccess createFile(String name, long sizeBytes) throws BlockException {
+        throw new BlockException(BlockException.Kind.UNSUPPORTED, "No further file can be created here");
+    }
 }

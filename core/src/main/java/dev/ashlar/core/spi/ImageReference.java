@@ -5,7 +5,8 @@ import java.util.Objects;
 /**
  * A file named inside an image.
  *
- * @param fileName as it stands in the image: a path (relative ones are relative to the image's own folder)
+ * @param fileName as it stands in the image: a path. A relative one is relative to the image's own folder for a backing
+ *     file, to the working folder for a data file, as QEMU takes it
  * @param format the driver's name, or null where the image does not say
  */
 public record ImageReference(

@@ -18,8 +18,16 @@ public sealed interface Mapping {
      */
     record Zero(long lengthBytes, long hostOffset) implements Mapping {}
 
-    /** Not allocated in this node: the backing child answers, zeros where there is none or it is shorter. */
-    record Backing(long lengthBytes) implements Mapping {}
+    /**
+     * Not allocated in this node: the backing child answers, zeros where there is none or it is shorter.
+     *
+     * @param hostOffset host space that is kept for the range, or -1
+     */
+    record Backing(long lengthBytes, long hostOffset) implements Mapping {
+        public Backing(long lengthBytes) {
+            this(lengthBytes, -1);
+        }
+    }
 
     /**
      * Only the driver can turn it into bytes: {@link FormatInstance#decode}.

@@ -42,6 +42,11 @@ public interface OpenRequest {
     ChildAccess openReference(String childName, Set<dev.ashlar.core.ChildRole> roles, ImageReference reference)
             throws BlockException;
 
+    /** Whether the options describe a further child, by name or by options of its own: {@link #openChild} opens it. */
+    default boolean describesChild(String childName) {
+        return false;
+    }
+
     /**
      * Opens a further child that the options describe under the name of its edge, and attaches it with the given roles.
      *

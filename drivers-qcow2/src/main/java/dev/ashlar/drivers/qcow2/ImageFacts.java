@@ -30,6 +30,12 @@ final class ImageFacts {
         if (encryption != null) {
             facts.put("encrypt", encryption.facts());
         }
+        if (header.dataFileName() != null) {
+            facts.put("data-file", header.dataFileName());
+        }
+        if (header.has(Feature.DATA_FILE)) {
+            facts.put("data-file-raw", header.dataFileIsRaw());
+        }
         if (v3) {
             facts.put("corrupt", header.has(Feature.CORRUPT));
             facts.put("extended-l2", header.has(Feature.EXTENDED_L2));

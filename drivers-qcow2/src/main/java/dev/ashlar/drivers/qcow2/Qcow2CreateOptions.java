@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
+import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import java.util.List;
@@ -15,6 +16,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param version 2 or 3
  * @param sizeBytes virtual size, a multiple of 512
+ * @param dataFile name of the file for the guest data, or null for the image itself
+ * @param dataFileRaw the data file alone is to read as the disk
+ * @param dataPreallocation of the data file
+ * @param allocatesAll every cluster of the data file has an entry from the start
  */
 record Qcow2CreateOptions(
         int version,
@@ -24,7 +29,11 @@ record Qcow2CreateOptions(
         int compressionType,
         @Nullable NewEncryption encryption,
         @Nullable String backingFile,
-        @Nullable String backingFormat) {
+        @Nullable String backingFormat,
+        @Nullable String dataFile,
+        boolean dataFileRaw,
+        Preallocation dataPreallocation,
+        boolean allocatesAll) {
 
     static final List<OptionDescriptor> DESCRIPTORS = List.of(
             new OptionDescriptor(
@@ -55,6 +64,9 @@ record Qcow2CreateOptions(
             new OptionDescriptor("compat", Type.STRING, "Compatibility level (v2 [0.10] or v3 [1.1])", null),
             new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),
             new OptionDescriptor("backing_fmt", Type.STRING, "Image format of the base image", null),
+            new OptionDescriptor("data_file", Type.STRING, "File name of an external data file", null),
+            new OptionDescriptor(
+                    "data_file_raw", Type.BOOLEAN, "The external data file must stay valid as a raw image", null),
             new OptionDescriptor("lazy_refcounts", Type.BOOLEAN, "Postpone refcount updates", "off"),
             new OptionDescriptor("refcount_bits", Type.NUMBER, "Width of a reference count entry in bits", "16"));
 
@@ -81,7 +93,12 @@ record Qcow2CreateOptions(
             throw invalid("Lazy refcounts only supported with compatibility level 1.1 and above"
                     + " (use version=v3 or greater)");
         }
-        requirePreallocation(options.getOrDefault("preallocation", "off"));
+        String dataFile = options.get("data_file");
+        String preallocation = options.getOrDefault("preallocation", "off");
+        requirePreallocation(preallocation, dataFile != null);
+        if (!preallocation.equals("off") && options.containsKey("backing_file") && !extendedL2) {
+            throw invalid("Backing file and preallocation can only be used at the same time if extended_l2 is on");
+        }
         int compressionType = compressionType(options.getOrDefault("compression_type", "zlib"));
         if (version < 3 && compressionType != 0) {
             throw invalid("Non-zlib compression type is only supported with compatibility level 1.1 and above"
@@ -92,6 +109,11 @@ record Qcow2CreateOptions(
         if (backingFile == null && backingFormat != null) {
             throw invalid("Backing format cannot be used without backing file");
         }
+        boolean raw = flag("data_file_raw", options.getOrDefault("data_file_raw", "off"));
+        requireDataFile(version, dataFile, raw, backingFile);
+        if (NewEncryption.parse(options) != null && (raw || !preallocation.equals("off"))) {
+            throw unsupported("Encrypted images with data_file_raw or preallocation are not supported");
+        }
         return new Qcow2CreateOptions(
                 version,
                 (sizeBytes + 511) & -512L,
@@ -100,7 +122,29 @@ record Qcow2CreateOptions(
                 compressionType,
                 NewEncryption.parse(options),
                 backingFile,
-                backingFormat);
+                backingFormat,
+                dataFile,
+                raw,
+                switch (preallocation) {
+                    case "falloc" -> Preallocation.FALLOC;
+                    case "full" -> Preallocation.FULL;
+                    default -> Preallocation.OFF;
+                },
+                raw || !preallocation.equals("off"));
+    }
+
+    private static void requireDataFile(
+            int version, @Nullable String dataFile, boolean raw, @Nullable String backingFile) throws BlockException {
+        if (raw && dataFile == null) {
+            throw invalid("data-file-raw requires data-file");
+        }
+        if (raw && backingFile != null) {
+            throw invalid("Backing file and data-file-raw cannot be used at the same time");
+        }
+        if (dataFile != null && version < 3) {
+            throw invalid("External data files are only supported with compatibility level 1.1 and above"
+                    + " (use version=v3 or greater)");
+        }
     }
 
     private static int version(String compat) throws BlockException {
@@ -131,11 +175,14 @@ record Qcow2CreateOptions(
         return Long.numberOfTrailingZeros(bits);
     }
 
-    private static void requirePreallocation(String mode) throws BlockException {
+    private static void requirePreallocation(String mode, boolean ofDataFile) throws BlockException {
         switch (mode) {
             case "off" -> {}
-            case "metadata", "falloc", "full" ->
-                throw unsupported("Preallocation mode '" + mode + "' is not supported for qcow2 images");
+            case "metadata", "falloc", "full" -> {
+                if (!ofDataFile) {
+                    throw unsupported("Preallocation mode '" + mode + "' is not supported for qcow2 images");
+                }
+            }
             default -> throw invalid("Parameter 'preallocation' does not accept value '" + mode + "'");
         }
     }

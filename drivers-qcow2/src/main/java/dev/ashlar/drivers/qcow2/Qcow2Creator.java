@@ -6,20 +6,24 @@ import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.SecretSource;
+import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
 import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.HeaderWriter;
+import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lays out an empty image: header, refcount table, refcount blocks, L1 table, in the first clusters and in this order. The sector with the magic is written
+ * Lays out an empty image: header, refcount table, refcount blocks, L1 table, and L2 tables where an external data file is to be allocated from the start, in the
+ * first clusters and in this order. The sector with the magic is written
  * last, when all it names is durable (rule R8).
  */
 final class Qcow2Creator {
@@ -79,7 +83,15 @@ final class Qcow2Creator {
     }
 
     private long totalClusters() {
-        return 1 + tableClusters + blocks + l1Clusters + cryptoClusters;
+        return l2Start() + (options.allocatesAll() ? l1Entries : 0) + cryptoClusters;
+    }
+
+    private long l1Start() {
+        return 1 + tableClusters + blocks;
+    }
+
+    private long l2Start() {
+        return l1Start() + l1Clusters;
     }
 
     /** Where the LUKS header comes to lie; null where there is none. */
@@ -87,8 +99,7 @@ final class Qcow2Creator {
         NewEncryption encryption = options.encryption();
         return encryption == null
                 ? null
-                : new CryptoHeader(
-                        geometry.clusterOffset(1 + tableClusters + blocks + l1Clusters), encryption.headerBytes());
+                : new CryptoHeader(geometry.clusterOffset(totalClusters() - cryptoClusters), encryption.headerBytes());
     }
 
     private void write(byte[] passphrase) throws BlockException {
@@ -101,8 +112,10 @@ final class Qcow2Creator {
                 cryptoHeader(),
                 options.backingFile(),
                 options.backingFormat(),
+                options.dataFile(),
+                options.dataFileRaw(),
                 l1Entries,
-                l1Entries == 0 ? 0 : geometry.clusterOffset(1 + tableClusters + blocks),
+                l1Entries == 0 ? 0 : geometry.clusterOffset(l1Start()),
                 geometry.clusterOffset(1),
                 tableClusters);
         MetadataAccess metadata = file.metadata();
@@ -113,6 +126,9 @@ final class Qcow2Creator {
         file.truncate(Math.max(file.lengthBytes(), geometry.clusterOffset(totalClusters())), Preallocation.OFF);
         writeRefcounts(metadata);
         zeroL1(metadata);
+        if (options.allocatesAll()) {
+            writeL2(metadata);
+        }
         CryptoHeader crypto = cryptoHeader();
         if (crypto != null && options.encryption() != null) {
             options.encryption().write(file, crypto.hostOffset(), passphrase);
@@ -143,7 +159,7 @@ final class Qcow2Creator {
     }
 
     private void zeroL1(MetadataAccess metadata) throws BlockException {
-        long at = geometry.clusterOffset(1 + tableClusters + blocks);
+        long at = geometry.clusterOffset(l1Start());
         long end = at + l1Clusters * geometry.clusterBytes();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment zeros = arena.allocate(64 << 10, 4096);
@@ -151,5 +167,20 @@ final class Qcow2Creator {
                 metadata.write(at, zeros.asSlice(0, Math.min(zeros.byteSize(), end - at)));
             }
         }
+    }
+
+    private void writeL2(MetadataAccess metadata) throws BlockException {
+        L2Layout layout = new L2Layout(geometry, true);
+        // where sub-clusters have a state of their own, space alone makes no data of them
+        long bitmap = options.dataFileRaw() || !geometry.extendedL2() ? layout.wholeCluster() : 0;
+        MemorySegment l1 = MemorySegment.ofArray(new byte[(int) l1Entries * 8]);
+        for (int i = 0; i < l1Entries; i++) {
+            MemorySegment table = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
+            IdentityTables.fill(layout, table, i * geometry.l1EntryCoverageBytes(), options.sizeBytes(), bitmap);
+            long offset = geometry.clusterOffset(l2Start() + i);
+            metadata.write(offset, table);
+            Bits.putU64(l1, 8L * i, offset | TableEntry.COPIED);
+        }
+        metadata.write(geometry.clusterOffset(l1Start()), l1);
     }
 }

@@ -64,7 +64,8 @@ public final class Qcow2Driver implements BlockDriver {
                 Qcow2OpenOptions.of(request.options(), header.geometry().clusterBytes(), header.version());
         Boolean passed = options.passDiscardRequest();
         boolean punch = passed == null ? request.has(Flag.UNMAP) : passed;
-        ImageFile file = ImageFile.open(child, header.layout());
+        DataFile dataFile = DataFile.open(request, header, punch);
+        ImageFile file = ImageFile.open(child, header.layout(), dataFile == null ? null : dataFile.child());
         try {
             ImageEncryption encryption = ImageEncryption.open(
                     header,
@@ -81,7 +82,7 @@ public final class Qcow2Driver implements BlockDriver {
             MetadataContext context = new MetadataContext(file, sector, header);
             context.overlaps().select(options.overlapClasses());
             context.corruption().setNotices(request.notices());
-            Qcow2Instance instance = new Qcow2Instance(header, context, readOnly, punch, checking);
+            Qcow2Instance instance = new Qcow2Instance(header, context, dataFile, readOnly, punch, checking);
             if (!readOnly && !checking) {
                 prepareForWriting(instance, header, sector, file);
             }
@@ -117,7 +118,8 @@ public final class Qcow2Driver implements BlockDriver {
         if (header.has(Feature.DIRTY) && instance.check(Repair.ALL, line -> {}).corruptions() > 0) {
             throw new BlockException(Kind.CORRUPT, "Image was not closed cleanly and can't be repaired");
         }
-        long kept = header.autoclearFeatures() & Feature.BITMAPS;
+        // the data file stays raw, and bitmaps are kept: this driver sees to that
+        long kept = header.autoclearFeatures() & (Feature.BITMAPS | Feature.DATA_FILE_RAW);
         if (header.autoclearFeatures() != kept) {
             sector.setAutoclearFeatures(kept);
             sector.write(file);
@@ -175,6 +177,12 @@ public final class Qcow2Driver implements BlockDriver {
 
     @Override
     public void create(CreateRequest request) throws BlockException {
-        Qcow2Creator.create(request.file(), Qcow2CreateOptions.parse(request.options()), request::secret);
+        Qcow2CreateOptions options = Qcow2CreateOptions.parse(request.options());
+        if (options.dataFile() != null) {
+            ChildAccess data = request.createFile(options.dataFile(), 0);
+            data.truncate(options.sizeBytes(), options.dataPreallocation());
+            data.flush();
+        }
+        Qcow2Creator.create(request.file(), options, request::secret);
     }
 }

@@ -31,6 +31,7 @@ import dev.ashlar.core.spi.SnapshotRenamable;
 import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.CompressedPlanner;
+import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
@@ -73,6 +74,7 @@ final class Qcow2Instance
                 KeySlotCapable,
                 Checkable {
     private final Qcow2Header header;
+    private final @Nullable DataFile dataFile;
     private final boolean readOnly;
     private final MetadataContext context;
     private final ImageFile file;
@@ -90,10 +92,20 @@ final class Qcow2Instance
     private volatile long sizeBytes;
     private volatile @Nullable ImageReference backing;
 
-    /** @param checking the image is opened to be checked: what is wrong with its bitmaps does not matter here */
-    Qcow2Instance(Qcow2Header header, MetadataContext context, boolean readOnly, boolean unmap, boolean checking)
+    /**
+     * @param dataFile the file with the guest data, or null where the image itself has it
+     * @param checking the image is opened to be checked: what is wrong with its bitmaps does not matter here
+     */
+    Qcow2Instance(
+            Qcow2Header header,
+            MetadataContext context,
+            @Nullable DataFile dataFile,
+            boolean readOnly,
+            boolean unmap,
+            boolean checking)
             throws BlockException {
         this.header = header;
+        this.dataFile = dataFile;
         this.readOnly = readOnly;
         this.context = context;
         this.file = context.file();
@@ -187,7 +199,10 @@ final class Qcow2Instance
         }
         try {
             long host = guestMap.direct(context.active(), sizeBytes, guestOffset, lengthBytes, writable);
-            if (writable && host >= 0 && !context.allocator().isKnownToBeData(host, lengthBytes)) {
+            if (writable
+                    && host >= 0
+                    && dataFile == null
+                    && !context.allocator().isKnownToBeData(host, lengthBytes)) {
                 return -1;
             }
             return lock.validate(stamp) ? host : -1;
@@ -207,7 +222,7 @@ final class Qcow2Instance
     public WritePlan planWrite(long guestOffset, long lengthBytes) throws BlockException {
         prepareWrite();
         try {
-            return planner.plan(guestOffset, lengthBytes);
+            return planner.plan(guestOffset, lengthBytes, isPlainDataFile() ? sizeBytes : Long.MAX_VALUE);
         } catch (BlockException e) {
             throw context.corruption().ofTables(e);
         }
@@ -251,14 +266,24 @@ final class Qcow2Instance
     @Override
     public CompressedPlan planCompressed(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
         prepareWrite();
+        if (dataFile != null) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED,
+                    "Compressed clusters are not supported for images with an external data file",
+                    "Operation not supported",
+                    null);
+        }
         return compressedPlanner.plan(guestOffset, sizesBytes, from, to);
     }
 
     @Override
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
         prepareWrite();
-        return Math.min(
-                lengthBytes, unmapper.writeZeroes(guestOffset, toWholeClusters(guestOffset, lengthBytes), mayUnmap));
+        if (dataFile != null) {
+            dataFile.beforeZeroes(guestOffset, lengthBytes, mayUnmap);
+        }
+        long done = unmapper.writeZeroes(guestOffset, toWholeClusters(guestOffset, lengthBytes), mayUnmap);
+        return Math.min(lengthBytes, done);
     }
 
     /** A range that ends where the disk does takes in the rest of its last cluster. */
@@ -270,6 +295,9 @@ final class Qcow2Instance
     @Override
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
         prepareWrite();
+        if (dataFile != null) {
+            dataFile.beforeZeroes(guestOffset, lengthBytes, true);
+        }
         unmapper.discard(guestOffset, toWholeClusters(guestOffset, lengthBytes));
     }
 
@@ -352,6 +380,9 @@ final class Qcow2Instance
     @Override
     public void changeBacking(@Nullable ImageReference reference) throws BlockException {
         requireWritable();
+        if (reference != null && dataFile != null && dataFile.raw()) {
+            throw new BlockException(Kind.INVALID, "Backing file and data-file-raw cannot be used at the same time");
+        }
         writeBack.flush();
         new BackingRename(file, context.header()).change(reference);
         backing = reference;
@@ -379,6 +410,7 @@ final class Qcow2Instance
     @Override
     public SnapshotInfo renameSnapshot(SnapshotInfo snapshot, String name) throws BlockException {
         requireWritable();
+        requireOwnData();
         requireNoView(snapshot, "renamed");
         return snapshots.rename(snapshot, name);
     }
@@ -392,6 +424,7 @@ final class Qcow2Instance
     @Override
     public void prepareCreate() throws BlockException {
         requireWritable();
+        requireOwnData();
         try {
             snapshots.prepareCreate();
         } catch (InternalError e) {
@@ -407,6 +440,7 @@ final class Qcow2Instance
     @Override
     public SnapshotInfo createSnapshot(SnapshotRequest request) throws BlockException {
         requireWritable();
+        requireOwnData();
         SnapshotInfo created = snapshots.create(request, sizeBytes);
         if (request.vmStateSizeBytes() > 0) {
             // the snapshot has it; the live disk has no use for it any more
@@ -448,11 +482,12 @@ final class Qcow2Instance
     WritePlan planVmStateWrite(long offset, long lengthBytes) throws BlockException {
         requireWritable();
         file.event(BlockEvent.VMSTATE_SAVE);
+        requireOwnData();
         long at = vmStateOffset() + offset;
         if (context.geometry().l1Index(at) >= context.active().length()) {
             resizer.extendL1(context.geometry().l1Index(at) + 1, sizeBytes);
         }
-        return planner.plan(at, lengthBytes);
+        return planner.plan(at, lengthBytes, Long.MAX_VALUE);
     }
 
     @Override
@@ -494,14 +529,32 @@ final class Qcow2Instance
     @Override
     public void applySnapshot(SnapshotInfo snapshot) throws BlockException {
         requireWritable();
+        requireOwnData();
         sizeBytes = snapshots.apply(snapshot);
     }
 
     @Override
     public void deleteSnapshot(SnapshotInfo snapshot) throws BlockException {
         requireWritable();
+        requireOwnData();
         requireNoView(snapshot, "deleted");
         snapshots.delete(snapshot);
+    }
+
+    /** Zero bytes of the data file are zeros of the disk: it is not encrypted. */
+    private boolean isPlainDataFile() {
+        return dataFile != null && file.encryption() == null;
+    }
+
+    /** Snapshots share clusters, and clusters of a data file have one place each. */
+    private void requireOwnData() throws BlockException {
+        if (dataFile != null) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED,
+                    "Internal snapshots are not supported for images with an external data file",
+                    "Operation not supported",
+                    null);
+        }
     }
 
     private void requireNoView(SnapshotInfo snapshot, String participle) throws BlockException {
@@ -515,6 +568,7 @@ final class Qcow2Instance
 
     @Override
     public FormatInstance openSnapshot(SnapshotInfo snapshot) throws BlockException {
+        requireOwnData();
         SnapshotEntry entry = snapshots.entry(snapshot);
         L1Table table = snapshots.loadL1(entry);
         synchronized (openViews) {
@@ -549,7 +603,14 @@ final class Qcow2Instance
             throw new BlockException(Kind.UNSUPPORTED, "Shrinking qcow2 images is not supported");
         }
         bitmaps.beforeResize();
+        if (dataFile != null) {
+            dataFile.grow(sizeBytes, lengthBytes, isPlainDataFile());
+        }
         resizer.grow(sizeBytes, lengthBytes);
+        if (dataFile != null && dataFile.raw() && isPlainDataFile()) {
+            IdentityTables.link(context, planner, sizeBytes, lengthBytes);
+            writeBack.flush();
+        }
         sizeBytes = lengthBytes;
     }
 

@@ -37,13 +37,11 @@ final class ImageMachine {
 
     private static final Qcow2Driver DRIVER = new Qcow2Driver();
 
-    private final MemoryFile file;
-    private final UnaryOperator<ProtocolInstance> wrapper;
+    private final Opening opening;
     private final WriteLog log;
     private final DiskHistory history;
     private final int clusterBytes;
     private final long maxLengthBytes;
-    private final boolean unmap;
     private final String snapshotPrefix;
     private DirectFormat image;
     private int stamp;
@@ -64,6 +62,11 @@ final class ImageMachine {
         this(file, wrapper, log, model, maxLengthBytes, unmap, "s");
     }
 
+    /** Opens the image, at the start and again. */
+    interface Opening {
+        DirectFormat open() throws BlockException;
+    }
+
     /** @param snapshotPrefix names new snapshots apart from those that are there */
     ImageMachine(
             MemoryFile file,
@@ -74,14 +77,17 @@ final class ImageMachine {
             boolean unmap,
             String snapshotPrefix)
             throws BlockException {
+        this(() -> open(wrapper.apply(new MemoryProtocol(file)), unmap), log, model, maxLengthBytes, snapshotPrefix);
+    }
+
+    ImageMachine(Opening opening, WriteLog log, ByteModel model, long maxLengthBytes, String snapshotPrefix)
+            throws BlockException {
         this.snapshotPrefix = snapshotPrefix;
-        this.file = file;
-        this.wrapper = wrapper;
+        this.opening = opening;
         this.log = log;
         this.history = new DiskHistory(model);
         this.maxLengthBytes = maxLengthBytes;
-        this.unmap = unmap;
-        this.image = open();
+        this.image = opening.open();
         this.clusterBytes = Math.toIntExact(image.format().allocationUnitBytes());
         log.mark(history.expectation());
     }
@@ -96,11 +102,11 @@ final class ImageMachine {
 
     /** Opens any image, encrypted ones with the key that {@link #ENCRYPTION} gave them. */
     static DirectFormat open(ProtocolInstance protocol, Flag... flags) throws BlockException {
-        return DirectFormat.open(DRIVER, protocol, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
+        return DirectFormat.open(
+                DRIVER, protocol, null, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
     }
 
-    private DirectFormat open() throws BlockException {
-        ProtocolInstance protocol = wrapper.apply(new MemoryProtocol(file));
+    private static DirectFormat open(ProtocolInstance protocol, boolean unmap) throws BlockException {
         return unmap ? open(protocol, Flag.UNMAP) : open(protocol);
     }
 
@@ -304,7 +310,7 @@ final class ImageMachine {
         history.beginFlush();
         close();
         completed();
-        image = open();
+        image = opening.open();
     }
 
     void close() throws BlockException {

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A format driver used without a graph: does by hand, one request after the other, what core does for it, so that its tests depend on
@@ -34,16 +35,32 @@ import java.util.Set;
 public final class DirectFormat implements AutoCloseable {
     private final FormatInstance format;
     private final ProtocolInstance protocol;
+    private final @Nullable ProtocolInstance dataProtocol;
     private final SparseBytes backing;
 
-    private DirectFormat(FormatInstance format, ProtocolInstance protocol, SparseBytes backing) {
+    private DirectFormat(
+            FormatInstance format,
+            ProtocolInstance protocol,
+            @Nullable ProtocolInstance dataProtocol,
+            SparseBytes backing) {
         this.format = format;
         this.protocol = protocol;
+        this.dataProtocol = dataProtocol;
         this.backing = backing;
     }
 
     /** Makes the content of an empty protocol an image. The protocol stays open. */
     public static void create(BlockDriver driver, ProtocolInstance protocol, Map<String, String> options)
+            throws BlockException {
+        create(driver, protocol, null, options);
+    }
+
+    /** @param dataProtocol the further file that the driver makes, where it makes one */
+    public static void create(
+            BlockDriver driver,
+            ProtocolInstance protocol,
+            @Nullable ProtocolInstance dataProtocol,
+            Map<String, String> options)
             throws BlockException {
         ChildAccess child = new DirectChild("file", protocol);
         driver.create(new CreateRequest() {
@@ -61,6 +78,13 @@ public final class DirectFormat implements AutoCloseable {
             public byte[] secret(String id) {
                 return DirectFormat.secret(id);
             }
+
+            @Override
+            public ChildAccess createFile(String name, long sizeBytes) throws BlockException {
+                ChildAccess further = furtherChild(name, dataProtocol);
+                further.truncate(sizeBytes, Preallocation.OFF);
+                return further;
+            }
         });
     }
 
@@ -74,31 +98,45 @@ public final class DirectFormat implements AutoCloseable {
     public static DirectFormat open(
             BlockDriver driver, ProtocolInstance protocol, SparseBytes backing, OpenRequest.Flag... flags)
             throws BlockException {
-        return open(driver, protocol, backing, Map.of(), flags);
+        return open(driver, protocol, null, backing, Map.of(), flags);
     }
 
     /**
+     * @param dataProtocol the file that the image names, where it names one
      * @param backing what unallocated ranges show
      * @param options of the driver; the secret of any id is the id itself
      */
     public static DirectFormat open(
             BlockDriver driver,
             ProtocolInstance protocol,
+            @Nullable ProtocolInstance dataProtocol,
             SparseBytes backing,
             Map<String, String> options,
             OpenRequest.Flag... flags)
             throws BlockException {
         try {
-            FormatInstance format = (FormatInstance)
-                    driver.open(new Request(new DirectChild("file", protocol), options, Set.of(flags)));
-            return new DirectFormat(format, protocol, backing);
+            Request request = new Request(new DirectChild("file", protocol), dataProtocol, options, Set.of(flags));
+            return new DirectFormat((FormatInstance) driver.open(request), protocol, dataProtocol, backing);
         } catch (BlockException | RuntimeException | Error e) {
             protocol.close();
+            if (dataProtocol != null) {
+                dataProtocol.close();
+            }
             throw e;
         }
     }
 
-    private record Request(ChildAccess file, Map<String, String> options, Set<Flag> flags) implements OpenRequest {
+    private static ChildAccess furtherChild(String name, @Nullable ProtocolInstance dataProtocol)
+            throws BlockException {
+        if (dataProtocol == null) {
+            throw new BlockException(Kind.PERMISSION, "no further file is opened here: " + name);
+        }
+        return new DirectChild(name, dataProtocol);
+    }
+
+    private record Request(
+            ChildAccess file, @Nullable ProtocolInstance dataProtocol, Map<String, String> options, Set<Flag> flags)
+            implements OpenRequest {
         @Override
         public byte[] secret(String id) {
             return DirectFormat.secret(id);
@@ -117,7 +155,7 @@ public final class DirectFormat implements AutoCloseable {
         @Override
         public ChildAccess openReference(String childName, Set<ChildRole> roles, ImageReference reference)
                 throws BlockException {
-            throw new BlockException(Kind.PERMISSION, "references are not opened here");
+            return furtherChild(childName, dataProtocol);
         }
     }
 
@@ -402,6 +440,9 @@ public final class DirectFormat implements AutoCloseable {
             format.close();
         } finally {
             protocol.close();
+            if (dataProtocol != null) {
+                dataProtocol.close();
+            }
         }
     }
 }

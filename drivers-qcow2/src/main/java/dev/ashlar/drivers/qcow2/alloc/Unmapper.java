@@ -127,7 +127,7 @@ public final class Unmapper {
             return;
         }
         // a copy of a shared table claims no cluster as its own
-        boolean owned = active.ownsL2(l1Index);
+        boolean owned = active.ownsL2(l1Index) || layout.externalData();
         planner.ownL2(active, l1Index);
         active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED, bitmap);
         if (!keepsHost) {

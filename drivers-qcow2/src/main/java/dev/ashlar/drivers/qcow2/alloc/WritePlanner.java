@@ -40,12 +40,16 @@ public final class WritePlanner {
         this.maxDirtyTables = (int) Math.max(8, MAX_DIRTY_BYTES / geometry.clusterBytes());
     }
 
-    /** A plan for the front of the range, which lies inside the disk. */
-    public WritePlan plan(long guestOffset, long lengthBytes) throws BlockException {
+    /**
+     * A plan for the front of the range, which lies inside the disk.
+     *
+     * @param guestLimit no edge is copied from it on, in clusters that are written where they are
+     */
+    public WritePlan plan(long guestOffset, long lengthBytes, long guestLimit) throws BlockException {
         makeRoom();
         while (true) {
             try {
-                return tryPlan(guestOffset, lengthBytes);
+                return tryPlan(guestOffset, lengthBytes, guestLimit);
             } catch (TableFullException e) {
                 growRefcountTable();
             }
@@ -59,7 +63,7 @@ public final class WritePlanner {
         }
     }
 
-    private WritePlan tryPlan(long guestOffset, long lengthBytes) throws BlockException {
+    private WritePlan tryPlan(long guestOffset, long lengthBytes, long guestLimit) throws BlockException {
         long stamp = context.lock().writeLock();
         try {
             context.file().requireHealthy();
@@ -71,9 +75,13 @@ public final class WritePlanner {
             long bytes = tableEnd > 0 ? Math.min(lengthBytes, tableEnd - guestOffset) : lengthBytes;
             int clusters = (int) geometry.clustersFor(geometry.inCluster(guestOffset) + bytes);
             if (active.ownsL2(l1Index) && layout.ownsCluster(active.l2Word(l1Index, l2Index))) {
-                return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes);
+                return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes, guestLimit);
             }
             ownL2(active, l1Index);
+            if (layout.externalData()) {
+                // the data file has a place for every cluster, whatever the tables say
+                return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes, guestLimit);
+            }
             int wanted = 1;
             while (wanted < clusters && !layout.ownsCluster(active.l2Word(l1Index, l2Index + wanted))) {
                 wanted++;
@@ -85,18 +93,23 @@ public final class WritePlanner {
     }
 
     /** Into clusters that the layer owns: only what holds no data yet needs edges, and a change of the tables. */
-    private WritePlan planOwned(L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes)
+    private WritePlan planOwned(
+            L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes, long guestLimit)
             throws BlockException {
-        long host = requireAligned(TableEntry.offset(active.l2Word(l1Index, l2Index)));
+        long host = requireAligned(hostOf(active.l2Word(l1Index, l2Index), geometry.alignDown(guestOffset)));
         int run = 1;
         while (run < clusters) {
             long next = active.l2Word(l1Index, l2Index + run);
-            if (!layout.ownsCluster(next) || TableEntry.offset(next) != host + (long) run * geometry.clusterBytes()) {
+            long start = geometry.alignDown(guestOffset) + (long) run * geometry.clusterBytes();
+            if (!(layout.externalData() || layout.ownsCluster(next))
+                    || hostOf(next, start) != host + (long) run * geometry.clusterBytes()) {
                 break;
             }
             run++;
         }
-        context.allocator().requireNoMetadata(geometry.clusterIndex(host), run);
+        if (!layout.externalData()) {
+            context.allocator().requireNoMetadata(geometry.clusterIndex(host), run);
+        }
         int within = geometry.inCluster(guestOffset);
         long end = guestOffset + Math.min(bytes, (long) run * geometry.clusterBytes() - within);
         boolean complete = true;
@@ -115,7 +128,7 @@ public final class WritePlanner {
                 : geometry.inSubcluster(guestOffset);
         long after = SubclusterBitmap.isAllocated(lastBitmap, geometry.subclusterIndex(end - 1))
                 ? 0
-                : geometry.subclusterBytes() - 1 - geometry.inSubcluster(end - 1);
+                : Math.min(geometry.subclusterBytes() - 1 - geometry.inSubcluster(end - 1), guestLimit - end);
         return new LinkingPlan(
                 active,
                 l1Index,
@@ -126,6 +139,22 @@ public final class WritePlanner {
                 end,
                 before,
                 after);
+    }
+
+    /** Where a cluster lies that is written where it is. @throws BlockException CORRUPT for a word that no data file can have */
+    private long hostOf(long word, long guestCluster) throws BlockException {
+        if (!layout.externalData()) {
+            return TableEntry.offset(word);
+        }
+        if (TableEntry.isCompressed(word) || (layout.namesCluster(word) && TableEntry.offset(word) != guestCluster)) {
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "External data file host cluster offset 0x" + Long.toHexString(TableEntry.offset(word))
+                            + " does not match guest cluster offset: 0x" + Long.toHexString(guestCluster),
+                    "Input/output error",
+                    null);
+        }
+        return guestCluster;
     }
 
     /** Into clusters that nothing refers to yet; data of the old ones that the guest does not overwrite moves along. */
@@ -223,8 +252,8 @@ public final class WritePlanner {
         TableBuffer table = TableBuffer.fresh(offset, geometry.clusterBytes());
         if (content != null) {
             MemorySegment.copy(content, 0, table.data(), 0, geometry.clusterBytes());
-            // clusters named by two tables have two references
-            for (int i = 0; i < geometry.l2Entries(); i++) {
+            // clusters named by two tables have two references, but for those that are not counted
+            for (int i = 0; !layout.externalData() && i < geometry.l2Entries(); i++) {
                 long word = layout.word(table.data(), i);
                 if (TableEntry.isCopied(word)) {
                     layout.putWord(table.data(), i, word & ~TableEntry.COPIED);
@@ -255,6 +284,10 @@ public final class WritePlanner {
 
     /** The references that an L2 word held are given up: the clusters go to the quarantine. */
     static void quarantine(MetadataContext context, long word) {
+        if (context.layout().externalData()) {
+            // clusters of a data file are not counted
+            return;
+        }
         ClusterGeometry geometry = context.geometry();
         if (TableEntry.isCompressed(word)) {
             long first = geometry.clusterIndex(TableEntry.compressedOffset(word, geometry));

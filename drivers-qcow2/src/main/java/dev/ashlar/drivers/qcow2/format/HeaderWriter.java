@@ -10,7 +10,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encodes the header of a new image with its extensions: backing format, names of the feature bits, then the backing file's name.
+ * Encodes the header of a new image with its extensions: backing format, data file, names of the feature bits, then the backing file's name.
  */
 public final class HeaderWriter {
     private static final int FEATURE_NAME_BYTES = 46;
@@ -31,6 +31,8 @@ public final class HeaderWriter {
             @Nullable CryptoHeader crypto,
             @Nullable String backingFile,
             @Nullable String backingFormat,
+            @Nullable String dataFile,
+            boolean dataFileRaw,
             long l1Entries,
             long l1TableOffset,
             long refcountTableOffset,
@@ -41,7 +43,7 @@ public final class HeaderWriter {
             throw new BlockException(Kind.INVALID, "Backing file name too long");
         }
         int headerBytes = version >= 3 ? Qcow2Header.V3_NEW_BYTES : Qcow2Header.V2_BYTES;
-        List<HeaderExtension> extensions = extensions(version, backingFormat, crypto);
+        List<HeaderExtension> extensions = extensions(version, backingFormat, dataFile, crypto);
         int end = headerBytes + encodedBytes(extensions);
         if (end + name.length > geometry.clusterBytes()) {
             // names of features are a courtesy: where there is no room the image goes without
@@ -49,7 +51,8 @@ public final class HeaderWriter {
             end = headerBytes + encodedBytes(extensions);
         }
         if (end + name.length > geometry.clusterBytes()) {
-            throw new BlockException(Kind.INVALID, "Backing file name does not fit into a cluster of this size");
+            throw new BlockException(
+                    Kind.INVALID, "Names of backing file and data file do not fit into a cluster of this size");
         }
         byte[] bytes = new byte[Math.max(Qcow2Header.SECTOR_BYTES, end + name.length)];
         MemorySegment header = MemorySegment.ofArray(bytes);
@@ -66,12 +69,16 @@ public final class HeaderWriter {
         Bits.putU32(header, 56, refcountTableClusters);
         if (version >= 3) {
             long incompatible = geometry.extendedL2() ? Feature.EXTENDED_L2 : 0;
+            if (dataFile != null) {
+                incompatible |= Feature.DATA_FILE;
+            }
             if (compressionType != 0) {
                 incompatible |= Feature.COMPRESSION_TYPE;
                 header.set(ValueLayout.JAVA_BYTE, 104, (byte) compressionType);
             }
             Bits.putU64(header, 72, incompatible);
             Bits.putU64(header, 80, lazyRefcounts ? Feature.LAZY_REFCOUNTS : 0);
+            Bits.putU64(header, 88, dataFileRaw ? Feature.DATA_FILE_RAW : 0);
             Bits.putU32(header, 96, geometry.refcountOrder());
             Bits.putU32(header, 100, headerBytes);
         }
@@ -81,11 +88,14 @@ public final class HeaderWriter {
     }
 
     private static List<HeaderExtension> extensions(
-            int version, @Nullable String backingFormat, @Nullable CryptoHeader crypto) {
+            int version, @Nullable String backingFormat, @Nullable String dataFile, @Nullable CryptoHeader crypto) {
         List<HeaderExtension> extensions = new ArrayList<>();
         if (backingFormat != null) {
             extensions.add(new HeaderExtension(
                     HeaderExtension.BACKING_FORMAT, backingFormat.getBytes(StandardCharsets.UTF_8)));
+        }
+        if (dataFile != null) {
+            extensions.add(new HeaderExtension(HeaderExtension.DATA_FILE, dataFile.getBytes(StandardCharsets.UTF_8)));
         }
         if (crypto != null) {
             extensions.add(crypto.toExtension());

@@ -39,6 +39,14 @@ public record L2Layout(ClusterGeometry geometry, boolean externalData) {
         Bits.putU64(table, byteOffset(index), word);
     }
 
+    /** Puts an entry into a table. */
+    public void putEntry(MemorySegment table, int index, long word, long bitmap) {
+        Bits.putU64(table, byteOffset(index), encodeWord(word, bitmap));
+        if (geometry.extendedL2()) {
+            Bits.putU64(table, byteOffset(index) + 8, bitmap);
+        }
+    }
+
     /** What a standard word says, as the bitmap of a cluster with one sub-cluster. */
     public long standardBitmap(long word) {
         if (TableEntry.isCompressed(word)) {
@@ -66,7 +74,8 @@ public record L2Layout(ClusterGeometry geometry, boolean externalData) {
     /** Whether a word names a whole host cluster, whose sub-clusters may hold data. */
     public boolean namesCluster(long word) {
         return !TableEntry.isCompressed(word)
-                && (TableEntry.offset(word) != 0 || (externalData && TableEntry.isCopied(word)));
+                && (TableEntry.offset(word) != 0
+                        || (externalData && TableEntry.isCopied(word) && (word & TableEntry.ZERO) == 0));
     }
 
     /** Whether a word names a cluster with one reference: it may be written where it is. */

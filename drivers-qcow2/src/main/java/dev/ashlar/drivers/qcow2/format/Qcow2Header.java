@@ -92,6 +92,21 @@ public record Qcow2Header(
         return format;
     }
 
+    /** Name of the external data file as stored, or null. */
+    public @Nullable String dataFileName() {
+        for (HeaderExtension extension : extensions) {
+            if (extension.type() == HeaderExtension.DATA_FILE && extension.data().length > 0) {
+                return new String(extension.data(), StandardCharsets.UTF_8);
+            }
+        }
+        return null;
+    }
+
+    /** Whether the data file alone reads as the disk. */
+    public boolean dataFileIsRaw() {
+        return (autoclearFeatures & Feature.DATA_FILE_RAW) != 0;
+    }
+
     /**
      * Reads and validates a header; tables are checked against the format's limits and {@code fileBytes}.
      *

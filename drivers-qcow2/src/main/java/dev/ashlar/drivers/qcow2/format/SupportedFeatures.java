@@ -8,7 +8,7 @@ import java.util.List;
 /** Refuses images that need what is not here, by the name that the image itself gives to the feature. */
 final class SupportedFeatures {
     private static final long SUPPORTED =
-            Feature.DIRTY | Feature.CORRUPT | Feature.COMPRESSION_TYPE | Feature.EXTENDED_L2;
+            Feature.DIRTY | Feature.CORRUPT | Feature.DATA_FILE | Feature.COMPRESSION_TYPE | Feature.EXTENDED_L2;
     private static final int NAME_ENTRY_BYTES = 48;
 
     private SupportedFeatures() {}

@@ -56,7 +56,7 @@ public final class GuestMap {
         int first = geometry.subclusterIndex(guestOffset);
         boolean allocated = SubclusterBitmap.isAllocated(bitmap, first);
         boolean zero = SubclusterBitmap.isZero(bitmap, first);
-        long host = allocated || zero ? clusterHost(word, guestOffset) : NOWHERE;
+        long host = clusterHost(word, guestOffset);
         long at = runEnd(table, guestOffset, word, bitmap, first);
         while (at < end && geometry.isAligned(at)) {
             long next = wordAt(table, at);
@@ -66,7 +66,7 @@ public final class GuestMap {
                     || layout.isImpossible(next, nextBitmap)
                     || SubclusterBitmap.isAllocated(nextBitmap, 0) != allocated
                     || SubclusterBitmap.isZero(nextBitmap, 0) != zero
-                    || ((allocated || zero) && hostOrNowhere(next) != expected)) {
+                    || hostOrNowhere(next) != expected) {
                 break;
             }
             at = runEnd(table, at, next, nextBitmap, 0);
@@ -79,7 +79,7 @@ public final class GuestMap {
         if (allocated && byGuestOffset) {
             return new Mapping.Encoded(Mapping.Encoded.Kind.ENCRYPTED, hostOffset, length);
         }
-        return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length);
+        return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length, hostOffset);
     }
 
     /** The end of the run of equal sub-clusters from one on, within its cluster; or of all that a missing L2 table would cover. */

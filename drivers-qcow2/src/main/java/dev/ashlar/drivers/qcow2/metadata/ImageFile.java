@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ImageFile implements AutoCloseable {
     private final ChildAccess child;
+    /** The image file as far as its own space is concerned. */
+    private final ChildAccess ownSpace;
+
     private final ChildAccess dataChild;
     private final MetadataStore store;
     private final L2Layout layout;
@@ -25,20 +28,28 @@ public final class ImageFile implements AutoCloseable {
     private volatile @Nullable BlockException failure;
     private volatile boolean corrupt;
 
-    private ImageFile(ChildAccess child, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
+    private ImageFile(
+            ChildAccess child, ChildAccess ownSpace, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
         this.child = child;
+        this.ownSpace = ownSpace;
         this.dataChild = dataChild;
         this.guestData = dataChild;
         this.store = store;
         this.layout = layout;
     }
 
-    /** Maps the file if whole pages belong to metadata and it can be mapped; else caches. */
-    public static ImageFile open(ChildAccess child, L2Layout layout) throws BlockException {
+    /**
+     * Maps the file if whole pages belong to metadata and it can be mapped; else caches.
+     *
+     * @param dataFile the external data file, or null where guest data is in the image file
+     */
+    public static ImageFile open(ChildAccess child, L2Layout layout, @Nullable ChildAccess dataFile)
+            throws BlockException {
         boolean wholePages = layout.geometry().clusterBytes() >= ClusterGeometry.PAGE_BYTES;
         MappedStore mapped = wholePages ? MappedStore.open(child) : null;
-        ChildAccess data = wholePages ? child : new BufferedData(child);
-        return new ImageFile(child, data, mapped != null ? mapped : new CachedStore(child), layout);
+        ChildAccess own = wholePages ? child : new BufferedData(child);
+        ChildAccess data = dataFile != null ? dataFile : own;
+        return new ImageFile(child, own, data, mapped != null ? mapped : new CachedStore(child), layout);
     }
 
     public ClusterGeometry geometry() {
@@ -65,7 +76,7 @@ public final class ImageFile implements AutoCloseable {
         return encryption;
     }
 
-    /** Where guest data goes: the child, or a buffered way to it where pages are shared with metadata, or one that encrypts. */
+    /** Where guest data goes: the external data file, or the child, or a buffered way to it where pages are shared with metadata, or one that encrypts. */
     public ChildAccess data() {
         return guestData;
     }
@@ -145,10 +156,13 @@ public final class ImageFile implements AutoCloseable {
         }
     }
 
-    /** The flush F of the ordering rules. */
+    /** The flush F of the ordering rules. An external data file comes first: what metadata will name is there before it is named. */
     public void flush() throws BlockException {
         requireHealthy();
         try {
+            if (layout.externalData()) {
+                dataChild.flush();
+            }
             child.flush();
         } catch (BlockException e) {
             fail(e);
@@ -175,7 +189,7 @@ public final class ImageFile implements AutoCloseable {
     /** Gives host space of clusters nobody refers to back; failures do not matter. */
     public void punch(long hostOffset, long lengthBytes) {
         try {
-            dataChild.discard(hostOffset, lengthBytes);
+            ownSpace.discard(hostOffset, lengthBytes);
         } catch (BlockException e) {
             // the space stays allocated, nothing else is lost
             return;
