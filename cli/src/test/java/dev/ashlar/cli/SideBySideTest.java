@@ -30,7 +30,9 @@ class SideBySideTest {
             "options.txt",
             "backing.txt",
             "bitmaps.txt",
-            "tables.txt");
+            "tables.txt",
+            "resize.txt",
+            "amend.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

@@ -6,6 +6,7 @@ import dev.ashlar.core.request.Origin;
 import dev.ashlar.core.request.RouteChanged;
 import dev.ashlar.core.snapshot.Snapshots;
 import dev.ashlar.core.spi.BackingChangeable;
+import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -22,6 +23,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -294,6 +296,28 @@ public final class BlockBackend implements AutoCloseable {
         root().<Boolean>whileDrained(() -> {
             slots.get().changeKeySlots(options, graph.secrets());
             return true;
+        });
+    }
+
+    /**
+     * Changes options of the image, drained; the topmost driver is opened again afterwards.
+     *
+     * @param options as {@link Amendable#amend}
+     * @throws BlockException UNSUPPORTED if the format has none that can change
+     */
+    public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
+        requireWriter();
+        layer().requireWritable();
+        BlockNode node = root();
+        node.<Boolean>whileDrained(() -> {
+            Optional<Amendable> amendable = node.capability(Amendable.class);
+            if (amendable.isEmpty()) {
+                throw new BlockException(
+                        Kind.UNSUPPORTED,
+                        "Format driver '" + node.driverName() + "' does not support option amendment");
+            }
+            amendable.get().amend(options, progress);
+            return node.whileDriverClosed(() -> true);
         });
     }
 

@@ -30,6 +30,7 @@ final class ImgOptions {
     static final int SHRINK = 266;
     static final int SALVAGE = 267;
     static final int TARGET_IS_ZERO = 268;
+    static final int FORCE = 269;
     static final int BITMAPS = 275;
     static final int SKIP_BROKEN_BITMAPS = 277;
 

@@ -53,6 +53,7 @@ public final class ImgProgram {
 
     private int dispatch(String[] words) throws BlockException {
         return switch (words[0]) {
+            case "amend" -> new AmendCommand(console).run(words);
             case "bench" -> new BenchCommand(console).run(words);
             case "bitmap" -> new BitmapCommand(console).run(words);
             case "check" -> new CheckCommand(console).run(words);
@@ -65,7 +66,7 @@ public final class ImgProgram {
             case "rebase" -> new RebaseCommand(console).run(words);
             case "resize" -> new ResizeCommand(console).run(words);
             case "snapshot" -> new SnapshotCommand(console).run(words);
-            case "amend", "dd", "measure" -> throw refused(words[0]);
+            case "dd", "measure" -> throw refused(words[0]);
             default -> throw console.usageError("Command not found: " + words[0]);
         };
     }

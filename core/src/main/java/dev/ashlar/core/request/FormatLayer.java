@@ -225,9 +225,8 @@ public final class FormatLayer extends Layer {
         resizable.get().resize(lengthBytes, preallocation);
         if (backing != null && lengthBytes > before) {
             // A longer backing file would show through the new end, which must read as zeros.
-            long shown = Math.min(lengthBytes, backing.lengthBytes());
-            if (shown > before) {
-                zeroSerialised(before, shown - before, false);
+            if (backing.lengthBytes() > before) {
+                zeroSerialised(before, lengthBytes - before, false);
             }
         }
     }
@@ -335,13 +334,15 @@ public final class FormatLayer extends Layer {
             return new BlockStatus(true, false, true, true, depth, -1, null, length);
         }
         boolean zero = false;
-        if (allocationUnit == 1 && data.hostOffset() < child.lengthBytes()) {
-            // The format has no notion of unused space of its own: the file below knows about holes.
+        boolean holesAreData = allocationUnit > 1 && instance.hasUnwrittenData();
+        if ((allocationUnit == 1 || holesAreData) && data.hostOffset() < child.lengthBytes()) {
+            // The format has no notion of unused space of its own, or made no use of it: the file below knows about holes.
             HostExtent extent = child.extentAt(data.hostOffset(), length);
             zero = extent.zero();
             length = Math.min(length, extent.lengthBytes());
         }
-        return new BlockStatus(!zero, zero, true, false, depth, data.hostOffset(), child.fileName(), length);
+        return new BlockStatus(
+                !zero || holesAreData, zero, true, false, depth, data.hostOffset(), child.fileName(), length);
     }
 
     private void checkEnd(long offset, long lengthBytes) throws BlockException {

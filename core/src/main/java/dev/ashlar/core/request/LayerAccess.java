@@ -9,6 +9,7 @@ import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.HostExtent;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
@@ -95,6 +96,11 @@ public final class LayerAccess implements ChildAccess {
         } finally {
             tracker.exit(request);
         }
+    }
+
+    @Override
+    public long allocatedBytes() throws BlockException {
+        return child.instance() instanceof ProtocolInstance protocol ? protocol.allocatedBytes() : -1;
     }
 
     @Override

@@ -137,6 +137,11 @@ public interface BlockDriver {
         return List.of();
     }
 
+    /** The options that {@link Amendable#amend} understands. */
+    default List<OptionDescriptor> amendOptions() {
+        return List.of();
+    }
+
     /** The options that {@link #open} understands beside the common ones. */
     default List<OptionDescriptor> openOptions() {
         return List.of();

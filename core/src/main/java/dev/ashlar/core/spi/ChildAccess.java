@@ -50,6 +50,11 @@ public interface ChildAccess {
     /** As {@link ProtocolInstance#extentAt}. */
     HostExtent extentAt(long offset, long lengthBytes) throws BlockException;
 
+    /** As {@link ProtocolInstance#allocatedBytes}; -1 where that is not known. */
+    default long allocatedBytes() throws BlockException {
+        return -1;
+    }
+
     MetadataAccess metadata();
 
     /** Whether the bytes of the file are others than those that are read and written here: offsets in the file are of no use to anybody else. */

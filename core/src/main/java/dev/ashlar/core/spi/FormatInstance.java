@@ -9,6 +9,14 @@ import java.util.Optional;
  * moves them, for every format the same way.
  */
 public non-sealed interface FormatInstance extends DriverInstance {
+    /**
+     * Whether much of what {@link #map} calls data was never written, so that holes of the file below are worth a look when somebody asks which parts read as
+     * zeros.
+     */
+    default boolean hasUnwrittenData() throws BlockException {
+        return false;
+    }
+
     /** The child to which {@link #mapDirect} and {@link #planInPlace} refer. */
     ChildAccess dataChild();
 

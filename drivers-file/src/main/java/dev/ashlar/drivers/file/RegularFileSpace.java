@@ -118,7 +118,7 @@ final class RegularFileSpace implements HostSpace {
         if (preallocation == Preallocation.METADATA) {
             throw new BlockException(
                     Kind.UNSUPPORTED,
-                    "Unsupported preallocation mode '" + preallocation.name().toLowerCase(Locale.ROOT) + "'");
+                    "Unsupported preallocation mode: " + preallocation.name().toLowerCase(Locale.ROOT));
         }
         if (preallocation != Preallocation.OFF && lengthBytes < oldLength) {
             throw new BlockException(Kind.UNSUPPORTED, "Preallocation can't be used for shrinking files");

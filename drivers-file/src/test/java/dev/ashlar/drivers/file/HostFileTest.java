@@ -174,7 +174,7 @@ class HostFileTest {
         BlockException e = assertThrows(BlockException.class, () -> file.truncate(MIB, Preallocation.FALLOC));
         assertEquals("Preallocation can't be used for shrinking files", e.getMessage());
         e = assertThrows(BlockException.class, () -> file.truncate(5L * MIB, Preallocation.METADATA));
-        assertEquals("Unsupported preallocation mode 'metadata'", e.getMessage());
+        assertEquals("Unsupported preallocation mode: metadata", e.getMessage());
         file.truncate(1000, Preallocation.OFF);
         assertEquals(1000, file.lengthBytes());
         file.close();

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param sizeBytes virtual size, a multiple of 512
  * @param dataFile name of the file for the guest data, or null for the image itself
  * @param dataFileRaw the data file alone is to read as the disk
+ * @param preallocation of clusters in the image itself
  * @param dataPreallocation of the data file
  * @param allocatesAll every cluster of the data file has an entry from the start
  */
@@ -27,6 +28,7 @@ record Qcow2CreateOptions(
         ClusterGeometry geometry,
         boolean lazyRefcounts,
         int compressionType,
+        Preallocation preallocation,
         @Nullable NewEncryption encryption,
         @Nullable String backingFile,
         @Nullable String backingFormat,
@@ -94,9 +96,8 @@ record Qcow2CreateOptions(
                     + " (use version=v3 or greater)");
         }
         String dataFile = options.get("data_file");
-        String preallocation = options.getOrDefault("preallocation", "off");
-        requirePreallocation(preallocation, dataFile != null);
-        if (!preallocation.equals("off") && options.containsKey("backing_file") && !extendedL2) {
+        Preallocation preallocation = preallocation(options.getOrDefault("preallocation", "off"));
+        if (preallocation != Preallocation.OFF && options.containsKey("backing_file") && !extendedL2) {
             throw invalid("Backing file and preallocation can only be used at the same time if extended_l2 is on");
         }
         int compressionType = compressionType(options.getOrDefault("compression_type", "zlib"));
@@ -106,12 +107,15 @@ record Qcow2CreateOptions(
         }
         String backingFile = options.get("backing_file");
         String backingFormat = options.get("backing_fmt");
+        if (backingFile != null && preallocation != Preallocation.OFF && !extendedL2) {
+            throw invalid("Backing file and preallocation can only be used at the same time if extended_l2 is on");
+        }
         if (backingFile == null && backingFormat != null) {
             throw invalid("Backing format cannot be used without backing file");
         }
         boolean raw = flag("data_file_raw", options.getOrDefault("data_file_raw", "off"));
         requireDataFile(version, dataFile, raw, backingFile);
-        if (NewEncryption.parse(options) != null && (raw || !preallocation.equals("off"))) {
+        if (NewEncryption.parse(options) != null && (raw || preallocation != Preallocation.OFF)) {
             throw unsupported("Encrypted images with data_file_raw or preallocation are not supported");
         }
         return new Qcow2CreateOptions(
@@ -120,17 +124,14 @@ record Qcow2CreateOptions(
                 new ClusterGeometry(clusterBits, refcountOrder, extendedL2),
                 lazy,
                 compressionType,
+                dataFile == null ? preallocation : Preallocation.OFF,
                 NewEncryption.parse(options),
                 backingFile,
                 backingFormat,
                 dataFile,
                 raw,
-                switch (preallocation) {
-                    case "falloc" -> Preallocation.FALLOC;
-                    case "full" -> Preallocation.FULL;
-                    default -> Preallocation.OFF;
-                },
-                raw || !preallocation.equals("off"));
+                preallocation == Preallocation.METADATA ? Preallocation.OFF : preallocation,
+                dataFile != null && (raw || preallocation != Preallocation.OFF));
     }
 
     private static void requireDataFile(
@@ -175,16 +176,14 @@ record Qcow2CreateOptions(
         return Long.numberOfTrailingZeros(bits);
     }
 
-    private static void requirePreallocation(String mode, boolean ofDataFile) throws BlockException {
-        switch (mode) {
-            case "off" -> {}
-            case "metadata", "falloc", "full" -> {
-                if (!ofDataFile) {
-                    throw unsupported("Preallocation mode '" + mode + "' is not supported for qcow2 images");
-                }
-            }
+    private static Preallocation preallocation(String mode) throws BlockException {
+        return switch (mode) {
+            case "off" -> Preallocation.OFF;
+            case "metadata" -> Preallocation.METADATA;
+            case "falloc" -> Preallocation.FALLOC;
+            case "full" -> Preallocation.FULL;
             default -> throw invalid("Parameter 'preallocation' does not accept value '" + mode + "'");
-        }
+        };
     }
 
     private static int compressionType(String type) throws BlockException {

@@ -6,7 +6,6 @@ import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.SecretSource;
-import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
 import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
@@ -22,17 +21,20 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lays out an empty image: header, refcount table, refcount blocks, L1 table, and L2 tables where an external data file is to be allocated from the start, in the
- * first clusters and in this order. The sector with the magic is written
+ * Lays out an empty image: header, refcount table, refcount blocks, L1 table, and with preallocation L2 tables and data, in the first clusters and in this
+ * order. Tables are streamed through one buffer. The sector with the magic is written
  * last, when all it names is durable (rule R8).
  */
 final class Qcow2Creator {
+    private static final int STREAM_BYTES = 1 << 20;
+
     private final ChildAccess file;
     private final Qcow2CreateOptions options;
     private final ClusterGeometry geometry;
     private final long l1Entries;
     private final long l1Clusters;
     private final long cryptoClusters;
+    private final long dataClusters;
     private long tableClusters = 1;
     private long blocks = 1;
 
@@ -46,6 +48,8 @@ final class Qcow2Creator {
         this.cryptoClusters = options.encryption() == null
                 ? 0
                 : geometry.clustersFor(options.encryption().headerBytes());
+        this.dataClusters =
+                options.preallocation() == Preallocation.OFF ? 0 : geometry.clustersFor(options.sizeBytes());
         while (true) {
             long neededBlocks =
                     (totalClusters() + geometry.refcountBlockEntries() - 1) >>> geometry.refcountBlockBits();
@@ -83,15 +87,23 @@ final class Qcow2Creator {
     }
 
     private long totalClusters() {
-        return l2Start() + (options.allocatesAll() ? l1Entries : 0) + cryptoClusters;
+        return firstDataCluster() + dataClusters;
     }
 
-    private long l1Start() {
+    private long l1Cluster() {
         return 1 + tableClusters + blocks;
     }
 
-    private long l2Start() {
-        return l1Start() + l1Clusters;
+    private long firstL2Cluster() {
+        return l1Cluster() + l1Clusters + cryptoClusters;
+    }
+
+    private boolean hasL2Tables() {
+        return dataClusters > 0 || options.allocatesAll();
+    }
+
+    private long firstDataCluster() {
+        return firstL2Cluster() + (hasL2Tables() ? l1Entries : 0);
     }
 
     /** Where the LUKS header comes to lie; null where there is none. */
@@ -99,7 +111,7 @@ final class Qcow2Creator {
         NewEncryption encryption = options.encryption();
         return encryption == null
                 ? null
-                : new CryptoHeader(geometry.clusterOffset(totalClusters() - cryptoClusters), encryption.headerBytes());
+                : new CryptoHeader(geometry.clusterOffset(l1Cluster() + l1Clusters), encryption.headerBytes());
     }
 
     private void write(byte[] passphrase) throws BlockException {
@@ -115,7 +127,7 @@ final class Qcow2Creator {
                 options.dataFile(),
                 options.dataFileRaw(),
                 l1Entries,
-                l1Entries == 0 ? 0 : geometry.clusterOffset(l1Start()),
+                l1Entries == 0 ? 0 : geometry.clusterOffset(l1Cluster()),
                 geometry.clusterOffset(1),
                 tableClusters);
         MetadataAccess metadata = file.metadata();
@@ -123,11 +135,13 @@ final class Qcow2Creator {
         long sector = Qcow2Header.SECTOR_BYTES;
         // an image of which creation was cut short must not be mistaken for one, whatever was in the file before
         metadata.write(0, MemorySegment.ofArray(new byte[Qcow2Header.SECTOR_BYTES]));
-        file.truncate(Math.max(file.lengthBytes(), geometry.clusterOffset(totalClusters())), Preallocation.OFF);
-        writeRefcounts(metadata);
-        zeroL1(metadata);
-        if (options.allocatesAll()) {
-            writeL2(metadata);
+        claimSpace();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(Math.max(STREAM_BYTES, geometry.clusterBytes()), 4096);
+            writeRefcountTable(metadata, buffer);
+            writeRefcountBlocks(metadata, buffer);
+            writeL1(metadata, buffer);
+            writeL2(metadata, buffer);
         }
         CryptoHeader crypto = cryptoHeader();
         if (crypto != null && options.encryption() != null) {
@@ -141,46 +155,107 @@ final class Qcow2Creator {
         file.flush();
     }
 
-    private void writeRefcounts(MetadataAccess metadata) throws BlockException {
-        MemorySegment table = MemorySegment.ofArray(new byte[(int) tableClusters * geometry.clusterBytes()]);
-        for (int i = 0; i < blocks; i++) {
-            Bits.putU64(table, 8L * i, geometry.clusterOffset(1 + tableClusters + i));
+    private void claimSpace() throws BlockException {
+        long end = geometry.clusterOffset(totalClusters());
+        long there = file.lengthBytes();
+        long data = geometry.clusterOffset(firstDataCluster());
+        Preallocation mode = options.preallocation();
+        if (there < end) {
+            boolean tablesOnly = mode == Preallocation.METADATA;
+            file.truncate(end, tablesOnly ? Preallocation.OFF : mode);
         }
-        metadata.write(geometry.clusterOffset(1), table);
-        long counted = totalClusters();
-        for (int i = 0; i < blocks; i++) {
-            MemorySegment block = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
-            long here = Math.min(counted - ((long) i << geometry.refcountBlockBits()), geometry.refcountBlockEntries());
-            for (int j = 0; j < here; j++) {
-                RefcountWidth.set(block, geometry.refcountOrder(), j, 1);
-            }
-            metadata.write(geometry.clusterOffset(1 + tableClusters + i), block);
+        if (data < Math.min(there, end)) {
+            // a device: what it held before must not become the disk's content
+            file.writeZeroes(data, Math.min(there, end) - data, mode == Preallocation.METADATA);
         }
     }
 
-    private void zeroL1(MetadataAccess metadata) throws BlockException {
-        long at = geometry.clusterOffset(l1Start());
-        long end = at + l1Clusters * geometry.clusterBytes();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment zeros = arena.allocate(64 << 10, 4096);
-            for (; at < end; at += zeros.byteSize()) {
-                metadata.write(at, zeros.asSlice(0, Math.min(zeros.byteSize(), end - at)));
+    /** Writes contiguous 64-bit words through a buffer. */
+    private void stream(MetadataAccess metadata, MemorySegment buffer, long hostOffset, long words, Words content)
+            throws BlockException {
+        long capacity = buffer.byteSize() / 8;
+        for (long done = 0; done < words; done += capacity) {
+            int count = (int) Math.min(capacity, words - done);
+            for (int i = 0; i < count; i++) {
+                Bits.putU64(buffer, 8L * i, content.at(done + i));
             }
+            metadata.write(hostOffset + done * 8, buffer.asSlice(0, 8L * count));
         }
     }
 
-    private void writeL2(MetadataAccess metadata) throws BlockException {
-        L2Layout layout = new L2Layout(geometry, true);
-        // where sub-clusters have a state of their own, space alone makes no data of them
-        long bitmap = options.dataFileRaw() || !geometry.extendedL2() ? layout.wholeCluster() : 0;
-        MemorySegment l1 = MemorySegment.ofArray(new byte[(int) l1Entries * 8]);
-        for (int i = 0; i < l1Entries; i++) {
-            MemorySegment table = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
-            IdentityTables.fill(layout, table, i * geometry.l1EntryCoverageBytes(), options.sizeBytes(), bitmap);
-            long offset = geometry.clusterOffset(l2Start() + i);
-            metadata.write(offset, table);
-            Bits.putU64(l1, 8L * i, offset | TableEntry.COPIED);
+    /** What a table holds. */
+    private interface Words {
+        long at(long index);
+    }
+
+    private void writeRefcountTable(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+        long words = tableClusters * geometry.clusterBytes() / 8;
+        stream(
+                metadata,
+                buffer,
+                geometry.clusterOffset(1),
+                words,
+                index -> index < blocks ? geometry.clusterOffset(1 + tableClusters + index) : 0);
+    }
+
+    /** All clusters up to the end have a count of 1: blocks are alike, but for the last ones. */
+    private void writeRefcountBlocks(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+        int order = geometry.refcountOrder();
+        int entries = geometry.refcountBlockEntries();
+        long full = totalClusters() >>> geometry.refcountBlockBits();
+        long perWrite = buffer.byteSize() >>> geometry.clusterBits();
+        buffer.fill((byte) 0);
+        for (int i = 0; i < entries; i++) {
+            RefcountWidth.set(buffer, order, i, 1);
         }
-        metadata.write(geometry.clusterOffset(l1Start()), l1);
+        for (long i = 1; i < Math.min(perWrite, full); i++) {
+            MemorySegment.copy(buffer, 0, buffer, i << geometry.clusterBits(), geometry.clusterBytes());
+        }
+        long at = geometry.clusterOffset(1 + tableClusters);
+        for (long done = 0; done < full; done += perWrite) {
+            long bytes = Math.min(perWrite, full - done) << geometry.clusterBits();
+            metadata.write(at + geometry.clusterOffset(done), buffer.asSlice(0, bytes));
+        }
+        MemorySegment block = buffer.asSlice(0, geometry.clusterBytes());
+        for (long index = full; index < blocks; index++) {
+            block.fill((byte) 0);
+            long here = Math.max(0, totalClusters() - (index << geometry.refcountBlockBits()));
+            for (int i = 0; i < here; i++) {
+                RefcountWidth.set(block, order, i, 1);
+            }
+            metadata.write(at + geometry.clusterOffset(index), block);
+        }
+    }
+
+    private void writeL1(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+        boolean mapped = hasL2Tables();
+        stream(
+                metadata,
+                buffer,
+                geometry.clusterOffset(l1Cluster()),
+                l1Clusters * geometry.clusterBytes() / 8,
+                index -> mapped && index < l1Entries
+                        ? geometry.clusterOffset(firstL2Cluster() + index) | TableEntry.COPIED
+                        : 0);
+    }
+
+    /**
+     * Contiguous clusters, in the order of the disk; those of an external data file lie there as on the disk. Sub-clusters are left to be written: they show a backing
+     * file, or zeros. In a raw data file they are data.
+     */
+    private void writeL2(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+        boolean external = options.allocatesAll();
+        long first = external ? 0 : firstDataCluster();
+        long mapped = external ? geometry.clustersFor(options.sizeBytes()) : dataClusters;
+        long bitmap = options.dataFileRaw() ? new L2Layout(geometry, external).wholeCluster() : 0;
+        int wordsEach = geometry.l2EntryBytes() / 8;
+        long words = hasL2Tables() ? l1Entries * geometry.clusterBytes() / 8 : 0;
+        stream(metadata, buffer, geometry.clusterOffset(firstL2Cluster()), words, index -> {
+            long cluster = index / wordsEach;
+            if (cluster >= mapped) {
+                return 0;
+            }
+            return index % wordsEach == 0 ? geometry.clusterOffset(first + cluster) | TableEntry.COPIED : bitmap;
+        });
     }
 }

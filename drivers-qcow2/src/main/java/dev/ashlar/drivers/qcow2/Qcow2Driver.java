@@ -12,6 +12,7 @@ import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
@@ -168,6 +169,11 @@ public final class Qcow2Driver implements BlockDriver {
     @Override
     public List<OptionDescriptor> createOptions() {
         return Qcow2CreateOptions.DESCRIPTORS;
+    }
+
+    @Override
+    public List<OptionDescriptor> amendOptions() {
+        return AmendRequest.DESCRIPTORS;
     }
 
     @Override

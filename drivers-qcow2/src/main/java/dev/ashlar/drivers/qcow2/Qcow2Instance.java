@@ -10,6 +10,7 @@ import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.BlockEvent;
+import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -32,8 +33,11 @@ import dev.ashlar.core.spi.VmStateCapable;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.CompressedPlanner;
 import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
+import dev.ashlar.drivers.qcow2.alloc.Preallocator;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
+import dev.ashlar.drivers.qcow2.amend.AmendRequest;
+import dev.ashlar.drivers.qcow2.amend.Amendment;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.check.Checker;
 import dev.ashlar.drivers.qcow2.compress.ClusterCodec;
@@ -57,6 +61,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Consumer;
+import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** An open image: puts the parts together and answers core. */
@@ -72,6 +77,7 @@ final class Qcow2Instance
                 Emptiable,
                 CompressionCapable,
                 KeySlotCapable,
+                Amendable,
                 Checkable {
     private final Qcow2Header header;
     private final @Nullable DataFile dataFile;
@@ -91,6 +97,11 @@ final class Qcow2Instance
     private final Map<SnapshotInfo, Integer> openViews = new HashMap<>();
     private volatile long sizeBytes;
     private volatile @Nullable ImageReference backing;
+    /** The image was amended: this opening has nothing left to write. */
+    private volatile boolean outdated;
+
+    /** See {@link #hasUnwrittenData}; null until somebody asks. */
+    private volatile @Nullable Boolean unwrittenData;
 
     /**
      * @param dataFile the file with the guest data, or null where the image itself has it
@@ -123,7 +134,11 @@ final class Qcow2Instance
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
         this.snapshots = Snapshots.load(context, writeBack, header);
-        this.resizer = new Resizer(context, writeBack);
+        this.resizer = new Resizer(
+                context,
+                writeBack,
+                new DiskEnd(context, guestMap, compressedReader, planner, unmapper, header.backingFile() != null),
+                new Preallocator(context, planner));
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
     }
 
@@ -145,6 +160,24 @@ final class Qcow2Instance
     @Override
     public ChildAccess dataChild() {
         return file.data();
+    }
+
+    @Override
+    public boolean hasUnwrittenData() throws BlockException {
+        Boolean known = unwrittenData;
+        if (known == null) {
+            long stamp = context.lock().readLock();
+            try {
+                known = context.refcounts().countsMoreThan(file.allocatedClusters());
+            } catch (BlockException | InternalError e) {
+                // only a hint is lost
+                known = false;
+            } finally {
+                context.lock().unlockRead(stamp);
+            }
+            unwrittenData = known;
+        }
+        return known;
     }
 
     @Override
@@ -316,7 +349,7 @@ final class Qcow2Instance
 
     @Override
     public void flush() throws BlockException {
-        if (!readOnly) {
+        if (!readOnly && !outdated) {
             writeBack.flush();
         }
     }
@@ -324,7 +357,7 @@ final class Qcow2Instance
     @Override
     public void close() throws BlockException {
         try {
-            if (!readOnly && !file.isFailed()) {
+            if (!readOnly && !outdated && !file.isFailed()) {
                 // the second one writes the counts of what the first one set free
                 writeBack.flush();
                 writeBack.flush();
@@ -590,28 +623,66 @@ final class Qcow2Instance
     @Override
     public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
         requireWritable();
-        if (preallocation != Preallocation.OFF) {
-            throw new BlockException(Kind.UNSUPPORTED, "Preallocation is not supported when resizing qcow2 images");
-        }
         if (lengthBytes % 512 != 0) {
             throw new BlockException(Kind.INVALID, "The new size must be a multiple of 512");
         }
-        if (header.version() < 3 && !snapshots.entries().isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "Can't resize a version 2 image which has snapshots");
+        boolean hasSnapshots = !snapshots.entries().isEmpty();
+        if (header.version() < 3 && hasSnapshots) {
+            throw new BlockException(Kind.UNSUPPORTED, "Can't resize a v2 image which has snapshots");
+        }
+        if (lengthBytes > sizeBytes) {
+            bitmaps.beforeResize();
+            grow(lengthBytes, preallocation);
+            sizeBytes = lengthBytes;
+            return;
+        }
+        if (preallocation != Preallocation.OFF) {
+            throw new BlockException(Kind.INVALID, "Preallocation can't be used for shrinking an image");
         }
         if (lengthBytes < sizeBytes) {
-            throw new BlockException(Kind.UNSUPPORTED, "Shrinking qcow2 images is not supported");
+            if (hasSnapshots) {
+                throw new BlockException(Kind.UNSUPPORTED, "Can't shrink an image which has snapshots");
+            }
+            if (dataFile != null) {
+                throw new BlockException(
+                        Kind.UNSUPPORTED, "Shrinking images with an external data file is not supported");
+            }
+            bitmaps.beforeResize();
+            // from the first step on the disk is not longer, whatever becomes of the others
+            sizeBytes = lengthBytes;
+            resizer.shrink(lengthBytes);
         }
-        bitmaps.beforeResize();
-        if (dataFile != null) {
-            dataFile.grow(sizeBytes, lengthBytes, isPlainDataFile());
+    }
+
+    private void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
+        if (dataFile == null) {
+            resizer.grow(sizeBytes, lengthBytes, preallocation);
+            return;
         }
-        resizer.grow(sizeBytes, lengthBytes);
-        if (dataFile != null && dataFile.raw() && isPlainDataFile()) {
+        if (preallocation != Preallocation.OFF) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED,
+                    "Preallocation is not supported when resizing images with an external data file");
+        }
+        dataFile.grow(sizeBytes, lengthBytes, isPlainDataFile());
+        resizer.grow(sizeBytes, lengthBytes, preallocation);
+        if (dataFile.raw() && isPlainDataFile()) {
             IdentityTables.link(context, planner, sizeBytes, lengthBytes);
             writeBack.flush();
         }
-        sizeBytes = lengthBytes;
+    }
+
+    @Override
+    public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
+        requireWritable();
+        MemorySegment head = MemorySegment.ofArray(
+                new byte[(int) Math.min(context.geometry().clusterBytes(), file.lengthBytes())]);
+        file.store().read(0, head);
+        Qcow2Header now = Qcow2Header.parse(head, file.lengthBytes(), false);
+        AmendRequest request = AmendRequest.of(options, now);
+        Amendment amendment = new Amendment(
+                context, writeBack, unmapper, snapshots, now, !bitmaps.entries().isEmpty());
+        outdated = amendment.run(request, sizeBytes, lengthBytes -> resize(lengthBytes, Preallocation.OFF), progress);
     }
 
     @Override

@@ -3,6 +3,8 @@ package dev.ashlar.drivers.qcow2;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockEvent;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.drivers.qcow2.alloc.Preallocator;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -21,28 +23,81 @@ final class Resizer {
     private final WriteBack writeBack;
     private final ClusterGeometry geometry;
     private final ImageFile file;
+    private final DiskEnd diskEnd;
+    private final Preallocator preallocator;
 
-    Resizer(MetadataContext context, WriteBack writeBack) {
+    Resizer(MetadataContext context, WriteBack writeBack, DiskEnd diskEnd, Preallocator preallocator) {
+        this.diskEnd = diskEnd;
+        this.preallocator = preallocator;
         this.context = context;
         this.writeBack = writeBack;
         this.geometry = context.geometry();
         this.file = context.file();
     }
 
-    /** Grows the disk. What the L1 table maps behind the old end is VM state, and does not become part of the disk. */
-    void grow(long oldBytes, long newBytes) throws BlockException {
+    /**
+     * Grows the disk. What the L1 table maps behind the old end is VM state, and does not become part of the disk; what else was left there is cleared first. With
+     * preallocation the new part has its clusters before the size says so: all of it, or the disk stays as it was.
+     */
+    void grow(long oldBytes, long newBytes, Preallocation preallocation) throws BlockException {
         long needed = geometry.l1EntriesFor(newBytes);
         requireL1Length(needed);
+        diskEnd.clear(oldBytes);
+        if (preallocation != Preallocation.OFF) {
+            preallocate(oldBytes, newBytes, preallocation);
+        }
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
-            int kept = (int) geometry.l1EntriesFor(oldBytes);
+            int kept = preallocation == Preallocation.OFF ? (int) geometry.l1EntriesFor(oldBytes) : (int) needed;
             if (needed > context.active().length() || hasEntries(kept)) {
                 switchTable(exclusive, (int) Math.max(needed, kept), kept, newBytes);
             } else {
-                context.header().setSize(newBytes);
-                context.header().write(file);
-                file.flush();
+                setSize(newBytes);
             }
         }
+    }
+
+    private void preallocate(long oldBytes, long newBytes, Preallocation preallocation) throws BlockException {
+        dropVmState(oldBytes);
+        extendL1(geometry.l1EntriesFor(newBytes), oldBytes);
+        try {
+            preallocator.preallocate(geometry.alignUp(oldBytes), newBytes, preallocation);
+        } catch (BlockException e) {
+            if (!file.isFailed()) {
+                giveUpBehind(oldBytes);
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Shrinks the disk: the size, then the entries behind it, then the counts, then the file, each durable before the next. A crash after the first step leaves a
+     * disk of the new size.
+     */
+    void shrink(long newBytes) throws BlockException {
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            exclusive.writeCounts();
+            setSize(newBytes);
+        }
+        giveUpBehind(newBytes);
+    }
+
+    private void giveUpBehind(long diskBytes) throws BlockException {
+        diskEnd.clearAll(diskBytes);
+        // entries gone, F, counts lowered in memory; then the counts, F
+        writeBack.flush();
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            long end = geometry.clusterOffset(context.allocator().trim());
+            exclusive.makeCountsDurable();
+            if (end < file.lengthBytes()) {
+                file.cut(end);
+            }
+        }
+    }
+
+    private void setSize(long diskBytes) throws BlockException {
+        context.header().setSize(diskBytes);
+        context.header().write(file);
+        file.flush();
     }
 
     /** Makes room for VM state. The disk's size stays. */

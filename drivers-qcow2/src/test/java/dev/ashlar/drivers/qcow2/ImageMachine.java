@@ -5,6 +5,7 @@ import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.ProtocolInstance;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.crash.WriteLog;
@@ -139,7 +140,9 @@ final class ImageMachine {
             case SNAPSHOT_CREATE -> createSnapshot(at, operation.amount());
             case SNAPSHOT_APPLY -> applySnapshot(operation.amount());
             case SNAPSHOT_DELETE -> deleteSnapshot(operation.amount());
-            case GROW -> grow(operation.amount());
+            case GROW -> grow(operation.amount(), Preallocation.OFF);
+            case GROW_PREALLOCATED -> grow(operation.amount(), Preallocation.METADATA);
+            case SHRINK -> shrink(operation.amount());
             case REOPEN -> reopen();
         }
     }
@@ -297,11 +300,21 @@ final class ImageMachine {
         }
     }
 
-    private void grow(int amount) throws BlockException {
+    /** Not while there are snapshots, which keep the driver from it. */
+    private void shrink(int amount) throws BlockException {
+        long length = model().lengthBytes() - 512L * (1 + amount % 300);
+        if (length > 0 && model().snapshots().isEmpty()) {
+            begin(() -> history.beginResize(length));
+            image.resize(length, Preallocation.OFF);
+            completed();
+        }
+    }
+
+    private void grow(int amount, Preallocation preallocation) throws BlockException {
         long length = Math.min(maxLengthBytes, model().lengthBytes() + 512L * (1 + amount));
         if (length > model().lengthBytes()) {
             begin(() -> history.beginResize(length));
-            image.resize(length);
+            image.resize(length, preallocation);
             completed();
         }
     }

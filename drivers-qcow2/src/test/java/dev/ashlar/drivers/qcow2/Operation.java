@@ -28,6 +28,8 @@ record Operation(Kind kind, int place, int amount) {
         SNAPSHOT_APPLY(3),
         SNAPSHOT_DELETE(3),
         GROW(2),
+        GROW_PREALLOCATED(1),
+        SHRINK(2),
         REOPEN(2);
 
         final int weight;

@@ -397,7 +397,11 @@ public final class DirectFormat implements AutoCloseable {
     }
 
     public void resize(long lengthBytes) throws BlockException {
-        capability(Resizable.class).resize(lengthBytes, Preallocation.OFF);
+        resize(lengthBytes, Preallocation.OFF);
+    }
+
+    public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
+        capability(Resizable.class).resize(lengthBytes, preallocation);
     }
 
     public CheckReport check(Checkable.Repair repair) throws BlockException {

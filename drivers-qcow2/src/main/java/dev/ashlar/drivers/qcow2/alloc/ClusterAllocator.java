@@ -7,6 +7,7 @@ import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.HeaderSector;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Finds free host clusters, first fit from the lowest that may be free, and counts them. Guarded by the image's metadata lock.
@@ -51,8 +52,15 @@ public final class ClusterAllocator {
      * @throws TableFullException see there
      */
     public Run allocate(long wanted) throws BlockException {
+        Run run = allocateFrom(lowestMaybeFree, wanted);
+        lowestMaybeFree = run.firstCluster() + run.count();
+        return run;
+    }
+
+    /** As {@link #allocate}, from a certain cluster on. */
+    Run allocateFrom(long fromCluster, long wanted) throws BlockException {
         file.event(BlockEvent.CLUSTER_ALLOC);
-        long cluster = nextFree(lowestMaybeFree);
+        long cluster = nextFree(fromCluster);
         int blockEnd = geometry.refcountBlockEntries();
         int from = (int) cluster & (blockEnd - 1);
         MemorySegment block = refcounts.view((int) (cluster >>> geometry.refcountBlockBits()));
@@ -65,7 +73,6 @@ public final class ClusterAllocator {
         Run run = new Run(cluster, to - from);
         requireNoMetadata(cluster, run.count());
         refcounts.add(run.firstCluster(), run.count(), 1);
-        lowestMaybeFree = cluster + run.count();
         return run;
     }
 
@@ -207,6 +214,26 @@ public final class ClusterAllocator {
             }
             cluster = ((long) index + 1) << blockBits;
         }
+    }
+
+    /**
+     * Gives refcount blocks up that count nothing any more, so that the file can end before them: the table is durable without them before they are free
+     * (rule R4). All counts are durable. The caller holds both locks.
+     *
+     * @return the cluster behind the last one in use
+     */
+    public long trim() throws BlockException {
+        List<Long> removed = refcounts.removeEmptyBlocks();
+        refcounts.takeChanges().write(file);
+        file.flush();
+        for (long cluster : removed) {
+            // where a block counted itself, its own count is gone with it
+            if (refcounts.hasBlockFor(cluster)) {
+                release(cluster, 1);
+            }
+        }
+        countsChanged();
+        return refcounts.lastCounted() + 1;
     }
 
     /**

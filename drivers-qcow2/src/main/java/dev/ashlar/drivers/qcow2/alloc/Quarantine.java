@@ -20,6 +20,11 @@ public final class Quarantine {
         }
     }
 
+    /** How many runs wait. */
+    int size() {
+        return runs.size();
+    }
+
     public boolean isEmpty() {
         return runs.isEmpty();
     }

@@ -215,6 +215,91 @@ public final class RefcountTable {
                         Kind.CORRUPT, "Refcount of the " + where + " is 0 already", "Input/output error", null);
     }
 
+    /**
+     * Whether clearly more clusters are counted than the host has space for: they were preallocated without it.
+     *
+     * @param allocatedClusters -1 for not known
+     */
+    public boolean countsMoreThan(long allocatedClusters) throws BlockException {
+        if (allocatedClusters < 0) {
+            return false;
+        }
+        long threshold = Math.max(allocatedClusters * 10 / 9, allocatedClusters + 2);
+        long counted = 0;
+        for (int index = 0; index < table.length; index++) {
+            MemorySegment block = table[index] == 0 ? null : view(index);
+            for (int i = 0; block != null && i < geometry.refcountBlockEntries(); i++) {
+                counted += RefcountWidth.get(block, 0, geometry.refcountOrder(), i) != 0 ? 1 : 0;
+            }
+            if (counted >= threshold) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The last cluster that is counted, or -1. */
+    public long lastCounted() throws BlockException {
+        int order = geometry.refcountOrder();
+        for (int index = table.length - 1; index >= 0; index--) {
+            if (table[index] == 0) {
+                continue;
+            }
+            MemorySegment block = view(index);
+            for (int i = geometry.refcountBlockEntries() - 1; i >= 0; i--) {
+                if (RefcountWidth.get(block, 0, order, i) != 0) {
+                    return ((long) index << geometry.refcountBlockBits()) + i;
+                }
+            }
+        }
+        return -1;
+    }
+
+    /**
+     * Takes blocks that count nothing but themselves out of the end of the table, in memory. They stay counted themselves until the table is durable without
+     * them.
+     *
+     * @return the clusters they lie in
+     */
+    List<Long> removeEmptyBlocks() throws BlockException {
+        List<Long> removed = new ArrayList<>();
+        for (int index = table.length - 1; index > 0; index--) {
+            if (table[index] == 0) {
+                continue;
+            }
+            long own = geometry.clusterIndex(checkedBlock(index));
+            if (!countsNothingBut(index, own)) {
+                break;
+            }
+            removed.add(own);
+            forgetBlock(index);
+        }
+        return removed;
+    }
+
+    private boolean countsNothingBut(int index, long ownCluster) throws BlockException {
+        MemorySegment block = view(index);
+        long first = (long) index << geometry.refcountBlockBits();
+        for (int i = 0; i < geometry.refcountBlockEntries(); i++) {
+            long count = RefcountWidth.get(block, 0, geometry.refcountOrder(), i);
+            if (count != 0 && (first + i != ownCluster || count != 1)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void forgetBlock(int index) {
+        TableBuffer buffer = buffers[index];
+        if (buffer != null && buffer.isDirty()) {
+            dirtyBlocks--;
+        }
+        buffers[index] = null;
+        table[index] = 0;
+        dirtyFrom = Math.min(dirtyFrom, index);
+        dirtyTo = Math.max(dirtyTo, index + 1);
+    }
+
     /** Sets one refcount as a repair does. The block must exist. */
     public void set(long cluster, long value) throws BlockException {
         TableBuffer buffer = buffer((int) (cluster >>> geometry.refcountBlockBits()));

@@ -26,6 +26,8 @@ public final class WritePlanner {
     /** L2 tables in memory that wait to be written; more than that are written back at once. */
     private static final long MAX_DIRTY_BYTES = 32L << 20;
 
+    private static final int MAX_QUARANTINED_RUNS = 1 << 18;
+
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final L2Layout layout;
@@ -56,9 +58,9 @@ public final class WritePlanner {
         }
     }
 
-    /** Writes changed tables back when too many wait. */
+    /** Writes changed tables back when too many wait, or too many clusters to be freed. */
     void makeRoom() throws BlockException {
-        if (context.active().dirtyTables() > maxDirtyTables) {
+        if (context.active().dirtyTables() > maxDirtyTables || context.quarantine().size() > MAX_QUARANTINED_RUNS) {
             writeBack.flush();
         }
     }

@@ -120,6 +120,16 @@ public final class CachedStore implements MetadataStore {
         }
     }
 
+    @Override
+    public void cut(long lengthBytes) {
+        lock.lock();
+        try {
+            chunks.keySet().removeIf(first -> first + CHUNK_BYTES > lengthBytes);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private Chunk chunk(long hostOffset, int needed) throws BlockException {
         long first = hostOffset & -CHUNK_BYTES;
         int within = (int) (hostOffset - first);

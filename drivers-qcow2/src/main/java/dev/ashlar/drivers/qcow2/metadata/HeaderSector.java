@@ -33,6 +33,16 @@ public final class HeaderSector {
         Bits.putU32(sector, 56, clusters);
     }
 
+    /** Table and width of the refcounts, of a version 3 image. */
+    public void setRefcounts(long tableOffset, long tableClusters, int refcountOrder) {
+        setRefcountTable(tableOffset, tableClusters);
+        Bits.putU32(sector, 96, refcountOrder);
+    }
+
+    public void setCompatibleFeatures(long bits) {
+        Bits.putU64(sector, 80, bits);
+    }
+
     public void setSnapshots(long tableOffset, long count) {
         Bits.putU32(sector, 60, count);
         Bits.putU64(sector, 64, tableOffset);

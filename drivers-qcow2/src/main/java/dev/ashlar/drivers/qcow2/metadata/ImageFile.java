@@ -90,6 +90,12 @@ public final class ImageFile implements AutoCloseable {
         return child.lengthBytes();
     }
 
+    /** Clusters that the file takes on the host; -1 where that is not known. */
+    public long allocatedClusters() throws BlockException {
+        long bytes = child.allocatedBytes();
+        return bytes < 0 ? -1 : bytes >>> geometry().clusterBits();
+    }
+
     public boolean isFailed() {
         return failure != null;
     }
@@ -184,6 +190,18 @@ public final class ImageFile implements AutoCloseable {
     public void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
         requireHealthy();
         child.truncate(lengthBytes, preallocation);
+    }
+
+    /** Cuts off what nobody durably refers to; failures do not matter. */
+    public void cut(long lengthBytes) throws BlockException {
+        requireHealthy();
+        store.cut(lengthBytes);
+        try {
+            child.truncate(lengthBytes, Preallocation.OFF);
+        } catch (BlockException e) {
+            // the space stays allocated, nothing else is lost
+            return;
+        }
     }
 
     /** Gives host space of clusters nobody refers to back; failures do not matter. */

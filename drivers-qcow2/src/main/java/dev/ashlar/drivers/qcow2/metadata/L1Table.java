@@ -225,6 +225,16 @@ public final class L1Table {
         dirtyTo = Math.max(dirtyTo, index + 1);
     }
 
+    /** Takes an L2 table away, in memory; its cluster is the caller's to give up. */
+    public void removeL2Table(int index) {
+        TableBuffer old = buffers[index];
+        if (old != null && old.isDirty()) {
+            dirtyTables--;
+        }
+        buffers[index] = null;
+        putEntry(index, 0);
+    }
+
     /** L2 tables that differ from the disk. */
     public int dirtyTables() {
         return dirtyTables;

@@ -22,7 +22,7 @@ public final class MappedStore implements MetadataStore {
     private final MetadataAccess access;
     private final MappedView view;
     private final MemorySegment mapped;
-    /** File length last seen; pages below it may be touched. It only grows here. */
+    /** File length last seen; pages below it may be touched. Lowered before the file is cut. */
     private volatile long knownLengthBytes;
 
     private MappedStore(ChildAccess file, MappedView view) throws BlockException {
@@ -126,6 +126,11 @@ public final class MappedStore implements MetadataStore {
     /** Nothing: the mapping shows what is written. */
     @Override
     public void forget(long hostOffset, long lengthBytes) {}
+
+    @Override
+    public void cut(long lengthBytes) {
+        knownLengthBytes = Math.min(knownLengthBytes, lengthBytes);
+    }
 
     @Override
     public void close() {

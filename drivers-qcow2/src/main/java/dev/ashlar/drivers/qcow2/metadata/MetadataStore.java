@@ -36,6 +36,9 @@ public sealed interface MetadataStore extends AutoCloseable permits MappedStore,
     /** The range was written behind the store's back. */
     void forget(long hostOffset, long lengthBytes);
 
+    /** The file ends at {@code lengthBytes} from now on. */
+    void cut(long lengthBytes);
+
     @Override
     void close();
 }

@@ -1,0 +1,132 @@
+package dev.ashlar.drivers.qcow2.alloc;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.TableEntry;
+import dev.ashlar.drivers.qcow2.metadata.L1Table;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Gives clusters of their own to a part of the disk that nobody sees yet. They lie behind the end of the file, which grows by as much: so they read as zeros
+ * without being written.
+ */
+public final class Preallocator {
+    /** Runs that are reserved before the file grows over them. */
+    private static final int MAX_RUNS = 4096;
+
+    private final MetadataContext context;
+    private final ClusterGeometry geometry;
+    private final WritePlanner planner;
+
+    public Preallocator(MetadataContext context, WritePlanner planner) {
+        this.context = context;
+        this.geometry = context.geometry();
+        this.planner = planner;
+    }
+
+    /**
+     * @param guestOffset a multiple of the cluster size; nothing is mapped from there on, and the L1 table is long enough
+     * @param mode how the host's space is claimed; not {@link Preallocation#OFF}
+     */
+    public void preallocate(long guestOffset, long endOffset, Preallocation mode) throws BlockException {
+        Preallocation ofFile = mode == Preallocation.METADATA ? Preallocation.OFF : mode;
+        long hostCluster = geometry.clustersFor(context.file().lengthBytes());
+        for (long guest = guestOffset; guest < endOffset; ) {
+            List<Run> runs = reserve(hostCluster, geometry.clustersFor(endOffset - guest));
+            Run last = runs.get(runs.size() - 1);
+            hostCluster = last.firstCluster() + last.count();
+            growFile(runs, geometry.clusterOffset(hostCluster), ofFile);
+            for (Run run : runs) {
+                link(guest, run);
+                guest += run.count() * geometry.clusterBytes();
+            }
+        }
+    }
+
+    private void growFile(List<Run> runs, long hostEnd, Preallocation mode) throws BlockException {
+        try {
+            if (hostEnd > context.file().lengthBytes()) {
+                context.file().grow(hostEnd, mode);
+            }
+        } catch (BlockException e) {
+            release(runs, 0);
+            throw e;
+        }
+    }
+
+    private void release(List<Run> runs, int from) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            for (Run run : runs.subList(from, runs.size())) {
+                context.allocator().release(run.firstCluster(), run.count());
+            }
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    private List<Run> reserve(long fromCluster, long wanted) throws BlockException {
+        List<Run> runs = new ArrayList<>();
+        long from = fromCluster;
+        long left = wanted;
+        while (left > 0 && runs.size() < MAX_RUNS) {
+            try {
+                Run run = reserveRun(from, left);
+                runs.add(run);
+                from = run.firstCluster() + run.count();
+                left -= run.count();
+            } catch (TableFullException e) {
+                planner.growRefcountTable();
+            }
+        }
+        return runs;
+    }
+
+    private Run reserveRun(long fromCluster, long wanted) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            return context.allocator().allocateFrom(fromCluster, wanted);
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+
+    private void link(long guestOffset, Run run) throws BlockException {
+        long linked = 0;
+        while (linked < run.count()) {
+            planner.makeRoom();
+            try {
+                linked += linkInTable(guestOffset + linked * geometry.clusterBytes(), run, linked);
+            } catch (TableFullException e) {
+                planner.growRefcountTable();
+            }
+        }
+    }
+
+    /** @return clusters linked, up to the end of one L2 table */
+    private long linkInTable(long guestOffset, Run run, long from) throws BlockException {
+        long stamp = context.lock().writeLock();
+        try {
+            context.file().requireHealthy();
+            L1Table active = context.active();
+            int l1Index = (int) geometry.l1Index(guestOffset);
+            int l2Index = geometry.l2Index(guestOffset);
+            planner.ownL2(active, l1Index);
+            // sub-clusters are left to be written: then nothing of a backing file is hidden
+            long bitmap = geometry.extendedL2() ? 0 : 1;
+            int count = (int) Math.min(run.count() - from, geometry.l2Entries() - l2Index);
+            for (int i = 0; i < count; i++) {
+                long host = geometry.clusterOffset(run.firstCluster() + from + i);
+                active.putL2Entry(l1Index, l2Index + i, host | TableEntry.COPIED, bitmap);
+            }
+            return count;
+        } finally {
+            context.lock().unlockWrite(stamp);
+        }
+    }
+}

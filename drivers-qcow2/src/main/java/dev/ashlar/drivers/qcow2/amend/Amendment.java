@@ -1,0 +1,137 @@
+package dev.ashlar.drivers.qcow2.amend;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.drivers.qcow2.alloc.Unmapper;
+import dev.ashlar.drivers.qcow2.format.Feature;
+import dev.ashlar.drivers.qcow2.format.HeaderWriter;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
+import dev.ashlar.drivers.qcow2.metadata.FirstCluster;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
+import dev.ashlar.drivers.qcow2.metadata.WriteBack;
+import dev.ashlar.drivers.qcow2.snapshot.ExclusiveMetadata;
+import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
+import java.lang.foreign.MemorySegment;
+import java.util.function.DoubleConsumer;
+
+/**
+ * Carries an {@link AmendRequest} out, each change durable before the next begins: version up, size, lazy refcounts, width of refcounts, version down. The image has to be
+ * opened again afterwards.
+ */
+public final class Amendment {
+    private final MetadataContext context;
+    private final WriteBack writeBack;
+    private final Unmapper unmapper;
+    private final Snapshots snapshots;
+    private final Qcow2Header header;
+    private final boolean hasBitmaps;
+
+    /** @param header as the image was opened */
+    public Amendment(
+            MetadataContext context,
+            WriteBack writeBack,
+            Unmapper unmapper,
+            Snapshots snapshots,
+            Qcow2Header header,
+            boolean hasBitmaps) {
+        this.context = context;
+        this.writeBack = writeBack;
+        this.unmapper = unmapper;
+        this.snapshots = snapshots;
+        this.header = header;
+        this.hasBitmaps = hasBitmaps;
+    }
+
+    /** What can be changed of the size. */
+    @FunctionalInterface
+    public interface SizeChange {
+        void resize(long lengthBytes) throws BlockException;
+    }
+
+    /**
+     * @param diskBytes the size as it is
+     * @param progress takes the part that is done, 0 to 1
+     * @return true: what this opening knows of the image is not true any more, and it must write nothing when it is closed
+     */
+    public boolean run(AmendRequest request, long diskBytes, SizeChange size, DoubleConsumer progress)
+            throws BlockException {
+        boolean down = request.version() < header.version();
+        boolean otherWidth = request.refcountOrder() != header.refcountOrder();
+        if (hasBitmaps && (request.version() != header.version() || otherWidth)) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Bitmaps of this image prevent changes of its version and of the refcount width");
+        }
+        if (down) {
+            requireDowngradable(request.sizeBytes() < 0 ? diskBytes : request.sizeBytes());
+        }
+        if (request.version() > header.version()) {
+            rewriteHeader(request.version());
+        }
+        if (request.sizeBytes() >= 0 && request.sizeBytes() != diskBytes) {
+            size.resize(request.sizeBytes());
+        }
+        if (request.version() >= 3) {
+            setLazyRefcounts(request.lazyRefcounts());
+        }
+        if (down) {
+            unmapper.replaceZeroClusters();
+            writeBack.flush();
+        }
+        if (otherWidth) {
+            try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+                exclusive.makeCountsDurable();
+                new RefcountRebuild(context, request.refcountOrder()).run(progress);
+            }
+        }
+        if (down) {
+            rewriteHeader(2);
+        }
+        progress.accept(1);
+        return otherWidth || request.version() != header.version();
+    }
+
+    private void requireDowngradable(long diskBytes) throws BlockException {
+        if (header.has(Feature.DATA_FILE)) {
+            throw unsupported("Cannot downgrade an image with a data file");
+        }
+        if (header.encryptionMethod() != 0) {
+            throw unsupported("Cannot downgrade an encrypted image");
+        }
+        if ((header.incompatibleFeatures() & ~Feature.DIRTY) != 0) {
+            throw unsupported("Cannot downgrade an image with incompatible features set");
+        }
+        for (SnapshotEntry entry : snapshots.entries()) {
+            if (entry.info().vmStateSizeBytes() > 0xffff_ffffL
+                    || entry.info().diskSizeBytes() != diskBytes
+                    || unmapper.hasZeroClusters(snapshots.loadL1(entry))) {
+                throw unsupported("Internal snapshots prevent downgrade of image");
+            }
+        }
+    }
+
+    private static BlockException unsupported(String message) {
+        return new BlockException(Kind.UNSUPPORTED, message);
+    }
+
+    private void setLazyRefcounts(boolean on) throws BlockException {
+        long bits = header.compatibleFeatures() & ~Feature.LAZY_REFCOUNTS | (on ? Feature.LAZY_REFCOUNTS : 0);
+        if (bits != header.compatibleFeatures()) {
+            try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+                exclusive.writeCounts();
+                context.header().setCompatibleFeatures(bits);
+                context.header().write(context.file());
+                context.file().flush();
+            }
+        }
+    }
+
+    /** All extensions stay, but for the names of features, which version 2 does not have. */
+    private void rewriteHeader(int version) throws BlockException {
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            exclusive.makeCountsDurable();
+            byte[] bytes = HeaderWriter.convert(context.header().view(), header, version);
+            FirstCluster.write(context.file(), context.header(), MemorySegment.ofArray(bytes));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package dev.ashlar.drivers.qcow2.metadata;
+
+import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import java.lang.foreign.MemorySegment;
+
+/** Writes the header with all that follows it: later sectors first, durably, then the first sector, which puts them in force (rule R7). */
+public final class FirstCluster {
+    private FirstCluster() {}
+
+    /**
+     * @param sector the header's sector; it becomes the first of the new bytes
+     * @param bytes from the start of the file, at most a cluster; whole sectors
+     */
+    public static void write(ImageFile file, HeaderSector sector, MemorySegment bytes) throws BlockException {
+        if (bytes.byteSize() > Qcow2Header.SECTOR_BYTES) {
+            file.write(Qcow2Header.SECTOR_BYTES, bytes.asSlice(Qcow2Header.SECTOR_BYTES));
+            file.flush();
+        }
+        sector.set(0, bytes.asSlice(0, Qcow2Header.SECTOR_BYTES));
+        sector.write(file);
+        file.flush();
+    }
+}
