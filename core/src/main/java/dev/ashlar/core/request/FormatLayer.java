@@ -336,7 +336,8 @@ public final class FormatLayer extends Layer {
         boolean zero = false;
         boolean holesAreData = allocationUnit > 1 && instance.hasUnwrittenData();
         if ((allocationUnit == 1 || holesAreData) && data.hostOffset() < child.lengthBytes()) {
-            // The format has no notion of unused space of its own, or made no use of it: the file below knows about holes.
+            // The format has no notion of unused space of its own, or made no use of it: the file below knows about
+            // holes.
             HostExtent extent = child.extentAt(data.hostOffset(), length);
             zero = extent.zero();
             length = Math.min(length, extent.lengthBytes());

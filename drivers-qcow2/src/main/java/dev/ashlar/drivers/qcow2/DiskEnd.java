@@ -78,10 +78,9 @@ final class DiskEnd {
             switch (mapping) {
                 case Mapping.Data data -> data.child().read(data.hostOffset(), part);
                 // what is encrypted is left: zeros there would have to be encrypted, too
-                case Mapping.Encoded encoded when encoded.kind() == Mapping.Encoded.Kind.ENCRYPTED ->
-                    part.fill((byte) 0);
-                case Mapping.Encoded encoded ->
-                    compressedReader.read(encoded.descriptor(), start + done, part);
+                case Mapping.Encoded encoded
+                when encoded.kind() == Mapping.Encoded.Kind.ENCRYPTED -> part.fill((byte) 0);
+                case Mapping.Encoded encoded -> compressedReader.read(encoded.descriptor(), start + done, part);
                 default -> part.fill((byte) 0);
             }
             done += mapping.lengthBytes();

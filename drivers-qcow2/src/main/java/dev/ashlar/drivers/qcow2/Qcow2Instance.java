@@ -7,10 +7,10 @@ import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.BlockEvent;
-import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -661,8 +661,7 @@ final class Qcow2Instance
         }
         if (preallocation != Preallocation.OFF) {
             throw new BlockException(
-                    Kind.UNSUPPORTED,
-                    "Preallocation is not supported when resizing images with an external data file");
+                    Kind.UNSUPPORTED, "Preallocation is not supported when resizing images with an external data file");
         }
         dataFile.grow(sizeBytes, lengthBytes, isPlainDataFile());
         resizer.grow(sizeBytes, lengthBytes, preallocation);
@@ -675,8 +674,8 @@ final class Qcow2Instance
     @Override
     public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
         requireWritable();
-        MemorySegment head = MemorySegment.ofArray(
-                new byte[(int) Math.min(context.geometry().clusterBytes(), file.lengthBytes())]);
+        MemorySegment head =
+                MemorySegment.ofArray(new byte[(int) Math.min(context.geometry().clusterBytes(), file.lengthBytes())]);
         file.store().read(0, head);
         Qcow2Header now = Qcow2Header.parse(head, file.lengthBytes(), false);
         AmendRequest request = AmendRequest.of(options, now);

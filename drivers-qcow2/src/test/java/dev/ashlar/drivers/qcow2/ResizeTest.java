@@ -61,7 +61,8 @@ class ResizeTest {
             assertTrue(file.lengthBytes() > full.length, "two refcount blocks are there");
             disk.resize(CLUSTER);
             assertTrue(file.lengthBytes() <= 8 * CLUSTER, "file of " + file.lengthBytes());
-            assertEquals(0, disk.check(dev.ashlar.core.spi.Checkable.Repair.NONE).leaks());
+            assertEquals(
+                    0, disk.check(dev.ashlar.core.spi.Checkable.Repair.NONE).leaks());
         }
     }
 
@@ -94,7 +95,8 @@ class ResizeTest {
             assertThrows(BlockException.class, () -> disk.resize(CLUSTER * 90L, Preallocation.FALLOC));
             assertEquals(CLUSTER * 40L, disk.format().lengthBytes());
             disk.resize(CLUSTER * 90L, Preallocation.FALLOC);
-            assertEquals(0, disk.check(dev.ashlar.core.spi.Checkable.Repair.NONE).leaks());
+            assertEquals(
+                    0, disk.check(dev.ashlar.core.spi.Checkable.Repair.NONE).leaks());
         }
     }
 
@@ -150,8 +152,13 @@ class ResizeTest {
             ImageMachine machine = new ImageMachine(
                     file, UnaryOperator.identity(), new WriteLog(), new ByteModel(size), 3 * size, true);
             Operation.Kind[] kinds = {
-                Operation.Kind.WRITE, Operation.Kind.WRITE_CLUSTERS, Operation.Kind.SHRINK, Operation.Kind.GROW,
-                Operation.Kind.GROW_PREALLOCATED, Operation.Kind.ZERO, Operation.Kind.DISCARD,
+                Operation.Kind.WRITE,
+                Operation.Kind.WRITE_CLUSTERS,
+                Operation.Kind.SHRINK,
+                Operation.Kind.GROW,
+                Operation.Kind.GROW_PREALLOCATED,
+                Operation.Kind.ZERO,
+                Operation.Kind.DISCARD,
             };
             for (int i = 0; i < 400; i++) {
                 machine.run(new Operation(

@@ -60,7 +60,8 @@ public final class WritePlanner {
 
     /** Writes changed tables back when too many wait, or too many clusters to be freed. */
     void makeRoom() throws BlockException {
-        if (context.active().dirtyTables() > maxDirtyTables || context.quarantine().size() > MAX_QUARANTINED_RUNS) {
+        if (context.active().dirtyTables() > maxDirtyTables
+                || context.quarantine().size() > MAX_QUARANTINED_RUNS) {
             writeBack.flush();
         }
     }

@@ -83,8 +83,7 @@ public record AmendRequest(int version, int refcountOrder, boolean lazyRefcounts
         String file = options.get("backing_file");
         String format = options.get("backing_fmt");
         boolean asked = file != null || format != null;
-        if (asked
-                && !(Objects.equals(file, header.backingFile()) && Objects.equals(format, header.backingFormat()))) {
+        if (asked && !(Objects.equals(file, header.backingFile()) && Objects.equals(format, header.backingFormat()))) {
             throw invalid("Cannot amend the backing file");
         }
     }

@@ -78,8 +78,7 @@ final class RefcountRebuild {
         writeTable();
         file.flush();
         context.header()
-                .setRefcounts(
-                        geometry.clusterOffset(firstBlock + blocks), tableClusters, wanted.refcountOrder());
+                .setRefcounts(geometry.clusterOffset(firstBlock + blocks), tableClusters, wanted.refcountOrder());
         context.header().write(file);
         file.flush();
     }
@@ -91,8 +90,9 @@ final class RefcountRebuild {
             if (Long.compareUnsigned(count, limit) > 0) {
                 throw new BlockException(
                         Kind.INVALID,
-                        "Cannot decrease refcount entry width to " + wanted.refcountBits() + " bits: Cluster at offset 0x"
-                                + Long.toHexString(geometry.clusterOffset(cluster)) + " has a refcount of " + count);
+                        "Cannot decrease refcount entry width to " + wanted.refcountBits()
+                                + " bits: Cluster at offset 0x" + Long.toHexString(geometry.clusterOffset(cluster))
+                                + " has a refcount of " + count);
             }
             if ((cluster & 0xffff) == 0) {
                 progress.accept(0.5 * cluster / firstBlock);
