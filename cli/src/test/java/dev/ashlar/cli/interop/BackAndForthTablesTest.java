@@ -49,8 +49,9 @@ class BackAndForthTablesTest {
                 model,
                 new Random(BackAndForthTest.SEED + clusterBytes),
                 direct,
-                // an image that grows shows nothing of its backing file there, which is no longer than it was
-                turn -> new Step.Menu(clusterBytes, true, true, size * 2, "t" + turn + "x"));
+                // qemu-io does not compress into a cluster that kept its space when parts of it were zeroed
+                turn -> new Step.Menu(
+                        clusterBytes, true, true, turn < BackAndForthTest.TURNS, size * 2, "t" + turn + "x"));
     }
 
     @ParameterizedTest(name = "data file, raw {0}, sub-clusters {1}, {2}, direct {3}")
@@ -79,7 +80,7 @@ class BackAndForthTablesTest {
                 new ByteModel(size),
                 new Random(BackAndForthTest.SEED),
                 direct,
-                turn -> new Step.Menu(65536, true, false, size * 3, ""));
+                turn -> new Step.Menu(65536, true, false, false, size * 3, ""));
         if (raw) {
             assertEquals(
                     "Images are identical.\n",

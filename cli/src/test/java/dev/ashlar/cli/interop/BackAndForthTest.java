@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 @RequiresQemu
 class BackAndForthTest {
-    private static final int TURNS = Integer.getInteger("ashlar.interop.turns", 4);
+    static final int TURNS = Integer.getInteger("ashlar.interop.turns", 4);
     static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
     private static final int STEPS = 14;
 

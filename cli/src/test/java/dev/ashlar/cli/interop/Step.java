@@ -158,8 +158,18 @@ sealed interface Step {
     }
 
     /** What random steps may be. @param maxLengthBytes where growth ends; the present length or less for none */
-    record Menu(int clusterBytes, boolean discards, boolean snapshots, long maxLengthBytes, String snapshotPrefix) {
+    record Menu(
+            int clusterBytes,
+            boolean discards,
+            boolean snapshots,
+            boolean compresses,
+            long maxLengthBytes,
+            String snapshotPrefix) {
         private static final int MAX_SNAPSHOTS = 5;
+
+        Menu(int clusterBytes, boolean discards, boolean snapshots, long maxLengthBytes, String snapshotPrefix) {
+            this(clusterBytes, discards, snapshots, true, maxLengthBytes, snapshotPrefix);
+        }
 
         /** A list of steps that makes sense on a disk like the model, which is not changed. */
         List<Step> draw(Random random, ByteModel model, int count) {
@@ -197,7 +207,7 @@ sealed interface Step {
                 String name = names.get(random.nextInt(names.size()));
                 return random.nextBoolean() ? new Apply(name) : new Delete(name);
             }
-            if (kind < 16) {
+            if (kind < 16 && compresses) {
                 long at = random.nextLong(length) / clusterBytes * clusterBytes;
                 long wanted = clusterBytes * (1L + random.nextInt(5));
                 return new WriteCompressed(at, (int) Math.min(wanted, length - at), 1 + random.nextInt(255));
