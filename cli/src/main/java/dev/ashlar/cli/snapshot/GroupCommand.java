@@ -107,7 +107,21 @@ public final class GroupCommand {
         if (disks.isEmpty()) {
             throw console.usageError("At least one device is required for snapshot");
         }
+        requireFitting(action);
         return open(arguments, action, arguments.operandCount() == 2 ? arguments.operand(1) : "");
+    }
+
+    /** An option that would have no effect is a misunderstanding, and with these it would be noticed too late. */
+    private void requireFitting(String action) {
+        if (repair && !action.equals("check")) {
+            throw console.usageError("--repair goes with check only");
+        }
+        if (vmState != null && !action.equals("create") && !action.equals("apply")) {
+            throw console.usageError("--vmstate goes with create and apply only");
+        }
+        if (vmState == null && vmStateDisk != null) {
+            throw console.usageError("--vmstate-disk needs --vmstate");
+        }
     }
 
     private int open(Arguments arguments, String action, String name) throws BlockException {
@@ -120,6 +134,9 @@ public final class GroupCommand {
                         .open(graph, disk, options.format(format))
                         .root()
                         .name());
+            }
+            if (vmState != null) {
+                new VmStateFile(vmState).requireApartFrom(graph.nodes());
             }
             SnapshotGroup group = SnapshotGroup.of(graph, nodes);
             return switch (action) {
@@ -153,25 +170,44 @@ public final class GroupCommand {
     }
 
     private int apply(SnapshotGroup group, String name) throws BlockException {
+        if (vmState == null) {
+            return told("applied on", group.apply(name));
+        }
+        // What can go wrong with the state is found out while every disk still has its content.
+        VmStateFile file = new VmStateFile(vmState);
+        BlockNode keeper = vmStateKeeper(group, name);
+        SnapshotInfo kept = Snapshots.of(keeper).findByName(name).orElse(null);
+        if (kept != null) {
+            if (kept.vmStateSizeBytes() == 0) {
+                throw new BlockException(
+                        Kind.NOT_FOUND,
+                        "Snapshot '" + name + "' on '" + shownName(keeper) + "' holds no state of a machine");
+            }
+            file.requireWritable();
+        }
         GroupReport report = group.apply(name);
-        if (vmState != null) {
-            loadVmState(group, name, new VmStateFile(vmState));
+        if (kept != null) {
+            try {
+                file.load(Snapshots.of(keeper), kept.vmStateSizeBytes());
+            } catch (BlockException e) {
+                throw new BlockException(
+                        e.kind(), "Snapshot '" + name + "' was applied on every disk, but: " + e.getMessage(), e);
+            }
         }
         return told("applied on", report);
     }
 
-    private void loadVmState(SnapshotGroup group, String name, VmStateFile file) throws BlockException {
-        for (BlockNode node : group.nodes()) {
-            Snapshots snapshots = Snapshots.of(node);
-            SnapshotInfo info = snapshots.findByName(name).orElse(null);
-            boolean wanted = vmStateDisk == null || vmStateDisk.equals(node.fileName());
-            if (wanted && info != null && info.vmStateSizeBytes() > 0) {
-                file.load(snapshots, info.vmStateSizeBytes());
-                return;
+    /** The disk named, or the first whose snapshot has a state, or the first of all. */
+    private BlockNode vmStateKeeper(SnapshotGroup group, String name) throws BlockException {
+        if (vmStateDisk == null) {
+            for (BlockNode node : group.nodes()) {
+                SnapshotInfo info = Snapshots.of(node).findByName(name).orElse(null);
+                if (info != null && info.vmStateSizeBytes() > 0) {
+                    return node;
+                }
             }
         }
-        throw new BlockException(
-                Kind.NOT_FOUND, "Snapshot '" + name + "' was applied, but holds no state of a machine");
+        return group.vmStateNode(vmStateDisk);
     }
 
     private int told(String what, GroupReport report) {
@@ -179,7 +215,7 @@ public final class GroupCommand {
             long micros = report.standstillNanos() / 1000;
             int count = report.nodeNames().size();
             console.out()
-                    .print("Snapshot '" + report.snapshot() + "' " + what + " " + count
+                    .print("Snapshot '" + Escapes.name(report.snapshot()) + "' " + what + " " + count
                             + (count == 1 ? " disk" : " disks") + ", which stood still for " + micros / 1000 + "."
                             + Decimals.zeroPadded(micros % 1000, 3) + " ms\n");
         }
@@ -197,13 +233,18 @@ public final class GroupCommand {
             StringBuilder missing = new StringBuilder();
             for (BlockNode node : group.nodes()) {
                 if (Snapshots.of(node).findByName(name).isEmpty()) {
-                    missing.append(missing.isEmpty() ? "not on '" : "', '").append(node.name());
+                    missing.append(missing.isEmpty() ? "not on '" : "', '").append(shownName(node));
                 }
             }
             String where = missing.isEmpty() ? "on every disk" : missing + "'";
-            console.out().print(Escapes.name(Decimals.left(name, 24) + " " + where) + "\n");
+            console.out().print(Decimals.left(Escapes.name(name), 24) + " " + Escapes.name(where) + "\n");
         }
         return 0;
+    }
+
+    /** As the messages of groups call a disk. */
+    private static String shownName(BlockNode node) {
+        return node.name().startsWith("#") ? node.fileName() : node.name();
     }
 
     private int check(SnapshotGroup group, String name) throws BlockException {

@@ -2,12 +2,16 @@ package dev.ashlar.cli.snapshot;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.VmState;
 import dev.ashlar.core.snapshot.Snapshots;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
 
 /** The state of a machine in a file of the host, on its way into an image and out of it. */
 final class VmStateFile {
@@ -17,6 +21,36 @@ final class VmStateFile {
 
     VmStateFile(String fileName) {
         this.fileName = fileName;
+    }
+
+    /** @throws BlockException INVALID if the file is one that a disk lies in: reading it would not end, writing would destroy it */
+    void requireApartFrom(Collection<BlockNode> nodes) throws BlockException {
+        Path path = Path.of(fileName);
+        for (BlockNode node : nodes) {
+            if (node.fileName().indexOf('\0') < 0 && isSameFile(path, Path.of(node.fileName()))) {
+                throw new BlockException(
+                        Kind.INVALID,
+                        "The machine's state cannot be in '" + fileName + "', where '" + node.fileName() + "' lies");
+            }
+        }
+    }
+
+    private static boolean isSameFile(Path path, Path other) {
+        try {
+            return Files.isSameFile(path, other);
+        } catch (IOException e) {
+            // One of them is not there, or has no name in the file system.
+            return false;
+        }
+    }
+
+    /** @throws BlockException IO if the file cannot be written; what it holds stays */
+    void requireWritable() throws BlockException {
+        try (FileOutputStream out = new FileOutputStream(fileName, true)) {
+            out.flush();
+        } catch (IOException e) {
+            throw failed("write", e);
+        }
     }
 
     /** Stores the file with the live disk. @return its length in bytes */

@@ -200,6 +200,61 @@ class GroupInteropTest {
     }
 
     @Test
+    void theListTellsWhichDiskLacksWhat(@ScratchDir Path folder) {
+        Path a = disk(folder, "a.qcow2", 1);
+        Path b = disk(folder, "b.qcow2", 2);
+        QemuTools.img("snapshot", "-c", "tab\there", b.toString()).orFail();
+        QemuTools.img("snapshot", "-c", "plain", a.toString()).orFail();
+        assertEquals(
+                "plain                    not on '" + b + "'\ntab\\x09here              not on '" + a + "'\n",
+                run("group", "list", "--disk", a.toString(), "--disk", b.toString()));
+    }
+
+    /** A state that cannot be kept or given back is no reason to lose what the disks hold, nor a disk. */
+    @Test
+    void aStateThatCannotBeHandledChangesNothing(@ScratchDir Path folder) throws Exception {
+        Path a = disk(folder, "a.qcow2", 1);
+        Path b = disk(folder, "b.qcow2", 2);
+        Path vm = Files.write(folder.resolve("vm"), new byte[1000]);
+        Path link = Files.createSymbolicLink(folder.resolve("link"), b);
+        String[] group = {"--disk", a.toString(), "--disk", b.toString(), "--vmstate"};
+        run("group", "create", "s", group[0], group[1], group[2], group[3], group[4], vm.toString());
+        QemuTools.io(a, "write -P 11 0 8M");
+        QemuTools.io(b, "write -P 12 0 8M");
+        long size = Files.size(b);
+        for (String action : List.of("create", "apply")) {
+            for (Path disk : List.of(b, link)) {
+                String name = action.equals("create") ? "t" : "s";
+                assertEquals(
+                        1,
+                        status("group", action, name, group[0], group[1], group[2], group[3], group[4], "" + disk));
+                assertEquals(
+                        "ashlar: The machine's state cannot be in '" + disk + "', where '" + b + "' lies\n", errors());
+            }
+        }
+        assertEquals(size, Files.size(b));
+        String nowhere = folder + "/no/vm";
+        assertEquals(1, status("group", "apply", "s", group[0], group[1], group[2], group[3], group[4], nowhere));
+        assertTrue(errors().startsWith("ashlar: Could not write the machine's state in '" + nowhere), this::errors);
+        Path out = folder.resolve("out");
+        assertEquals(
+                1,
+                status(
+                        "group", "apply", "s", group[0], group[1], group[2], group[3], group[4], out.toString(),
+                        "--vmstate-disk", b.toString()));
+        assertEquals("ashlar: Snapshot 's' on '" + b + "' holds no state of a machine\n", errors());
+        assertFalse(Files.exists(out));
+        for (String option : List.of("--vmstate=x", "--repair", "--vmstate-disk=x")) {
+            assertEquals(1, status("group", "delete", "s", group[0], group[1], group[2], group[3], option));
+            assertTrue(errors().endsWith("Try 'ashlar --help' for more information\n"), this::errors);
+        }
+        QemuTools.io(a, "read -P 11 0 8M");
+        QemuTools.io(b, "read -P 12 0 8M");
+        QemuTools.requireClean(a);
+        QemuTools.requireClean(b);
+    }
+
+    @Test
     void theDifferenceIsWhereContentDiffers(@ScratchDir Path folder) throws Exception {
         Path image = folder.resolve("disk.qcow2");
         QemuTools.create(image, 8 << 20);
