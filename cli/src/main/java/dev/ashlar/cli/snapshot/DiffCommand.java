@@ -29,6 +29,7 @@ public final class DiffCommand {
           --to       without it: the live disk
           -f FMT     the format of IMAGE, instead of finding it out
           -U         although another program uses it
+          --image-opts, --object DEFINITION   as in qemu-img
         """;
     private static final int FROM = 256;
     private static final int TO = 257;
@@ -50,7 +51,6 @@ public final class DiffCommand {
                 words,
                 "f:U",
                 USAGE,
-                new LongOption("help", false, 'h'),
                 new LongOption("from", true, FROM),
                 new LongOption("to", true, TO),
                 new LongOption("output", true, OUTPUT),

@@ -20,6 +20,7 @@ public final class GraphCommand {
           --json   as JSON
           -f FMT   the format of IMAGE, instead of finding it out
           -U       although another program uses it
+          --image-opts, --object DEFINITION   as in qemu-img
         """;
     private static final int DOT = 256;
     private static final int JSON = 257;
@@ -40,7 +41,6 @@ public final class GraphCommand {
                 words,
                 "f:U",
                 USAGE,
-                new LongOption("help", false, 'h'),
                 new LongOption("dot", false, DOT),
                 new LongOption("json", false, JSON),
                 new LongOption("force-share", false, 'U'));

@@ -41,6 +41,7 @@ public final class GroupCommand {
           --vmstate-disk IMAGE  the disk that keeps it; else the first one
           -f FMT                the format of the disks, instead of finding it out
           -q                    says nothing when all is well
+          --image-opts, --object DEFINITION   as in qemu-img
         """;
     private static final int DISK = 256;
     private static final int REPAIR = 257;
@@ -70,7 +71,6 @@ public final class GroupCommand {
                 words,
                 "f:q",
                 USAGE,
-                new LongOption("help", false, 'h'),
                 new LongOption("disk", true, DISK),
                 new LongOption("repair", false, REPAIR),
                 new LongOption("vmstate", true, VMSTATE),

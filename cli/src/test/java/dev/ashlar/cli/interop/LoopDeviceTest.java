@@ -1,11 +1,15 @@
 package dev.ashlar.cli.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockBackend;
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.OpenOptions;
 import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.host.Command;
 import dev.ashlar.testkit.host.LoopDevice;
 import dev.ashlar.testkit.host.RequiresRoot;
 import dev.ashlar.testkit.host.ScratchDir;
@@ -20,6 +24,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -36,6 +41,25 @@ class LoopDeviceTest {
             sized.setLength(DEVICE_BYTES);
         }
         return file;
+    }
+
+    /** Writing to it would fail only when something is written, and a qcow2 image on it would be half open by then. */
+    @Test
+    void aReadOnlyDeviceIsNotOpenedForWriting(@ScratchDir Path directory) throws Exception {
+        try (LoopDevice loop = LoopDevice.attachReadOnly(file(directory));
+                BlockGraph graph = BlockGraph.create()) {
+            String device = loop.device().toString();
+            BlockException refused = assertThrows(
+                    BlockException.class,
+                    () -> graph.open(device, OpenOptions.readWrite().format("raw")));
+            assertEquals(BlockException.Kind.PERMISSION, refused.kind());
+            assertEquals("The device is not writable: Permission denied", refused.getMessage());
+            String byQemu = Command.of("qemu-io", "-f", "raw", "-c", "write 0 512", device)
+                    .run()
+                    .errors();
+            assertTrue(byQemu.contains(refused.getMessage()), byQemu);
+            graph.open(device, OpenOptions.readOnly().format("raw")).close();
+        }
     }
 
     @ParameterizedTest(name = "sectors of {0}, direct {1}")

@@ -199,6 +199,29 @@ class GroupInteropTest {
         assertTrue(run("group", "--help").startsWith("Usage: ashlar group "));
     }
 
+    /** Disks that no file name can describe: behind a filter whose group is an object, or with a passphrase. */
+    @Test
+    void disksByTheirOptions(@ScratchDir Path folder) {
+        Path a = disk(folder, "a.qcow2", 1);
+        Path b = disk(folder, "b.qcow2", 2);
+        String object = "--object=throttle-group,id=g,x-iops-total=1000";
+        String front = "driver=throttle,throttle-group=g,file.driver=qcow2,file.file.filename=";
+        String plain = "driver=qcow2,file.filename=" + b;
+        String[] disks = {"--image-opts", object, "--disk", front + a, "--disk", plain};
+        run("group", "create", "s", disks[0], disks[1], disks[2], disks[3], disks[4], disks[5]);
+        QemuTools.io(a, "write -P 11 0 1M");
+        QemuTools.io(b, "write -P 12 0 1M");
+        assertTrue(run("diff", "--from", "s", "--image-opts", object, front + a).startsWith("Offset"));
+        assertTrue(run("graph", "--image-opts", object, front + a).startsWith(a + " (throttle, 8 MiB, read-only)\n"));
+        run("group", "apply", "s", disks[0], disks[1], disks[2], disks[3], disks[4], disks[5]);
+        QemuTools.io(a, "read -P 1 0 8M");
+        QemuTools.io(b, "read -P 2 0 8M");
+        QemuTools.requireClean(a);
+        QemuTools.requireClean(b);
+        assertEquals(1, status("graph", "--image-opts", "-f", "qcow2", plain));
+        assertEquals("ashlar: --image-opts and --format are mutually exclusive\n", errors());
+    }
+
     @Test
     void theListTellsWhichDiskLacksWhat(@ScratchDir Path folder) {
         Path a = disk(folder, "a.qcow2", 1);
@@ -226,8 +249,7 @@ class GroupInteropTest {
             for (Path disk : List.of(b, link)) {
                 String name = action.equals("create") ? "t" : "s";
                 assertEquals(
-                        1,
-                        status("group", action, name, group[0], group[1], group[2], group[3], group[4], "" + disk));
+                        1, status("group", action, name, group[0], group[1], group[2], group[3], group[4], "" + disk));
                 assertEquals(
                         "ashlar: The machine's state cannot be in '" + disk + "', where '" + b + "' lies\n", errors());
             }
@@ -240,8 +262,17 @@ class GroupInteropTest {
         assertEquals(
                 1,
                 status(
-                        "group", "apply", "s", group[0], group[1], group[2], group[3], group[4], out.toString(),
-                        "--vmstate-disk", b.toString()));
+                        "group",
+                        "apply",
+                        "s",
+                        group[0],
+                        group[1],
+                        group[2],
+                        group[3],
+                        group[4],
+                        out.toString(),
+                        "--vmstate-disk",
+                        b.toString()));
         assertEquals("ashlar: Snapshot 's' on '" + b + "' holds no state of a machine\n", errors());
         assertFalse(Files.exists(out));
         for (String option : List.of("--vmstate=x", "--repair", "--vmstate-disk=x")) {

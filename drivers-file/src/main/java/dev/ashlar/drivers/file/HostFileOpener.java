@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
+import dev.ashlar.nativeio.BlockDevice;
 import dev.ashlar.nativeio.Errno;
 import dev.ashlar.nativeio.ErrnoException;
 import dev.ashlar.nativeio.FileStatus;
@@ -49,6 +50,9 @@ final class HostFileOpener {
         try {
             FileStatus status = data.status();
             requireKind(status, fileName);
+            if (access == OpenFlag.READ_WRITE) {
+                requireWritable(data, status);
+            }
             buffered = direct ? data.reopen(access) : data;
             return new HostFile(
                     data,
@@ -112,6 +116,13 @@ final class HostFileOpener {
                         e);
             }
             throw Failures.of("Could not open '" + fileName + "'", e);
+        }
+    }
+
+    /** The kernel opens a read-only device for writing as well, and fails only what is written. */
+    private static void requireWritable(LinuxFile file, FileStatus status) throws ErrnoException, BlockException {
+        if (status.isBlockDevice() && BlockDevice.of(file).isReadOnly()) {
+            throw new BlockException(Kind.PERMISSION, "The device is not writable: Permission denied");
         }
     }
 

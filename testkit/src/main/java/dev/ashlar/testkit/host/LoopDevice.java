@@ -21,6 +21,16 @@ public record LoopDevice(Path device) implements AutoCloseable {
         return new LoopDevice(Path.of(name));
     }
 
+    /** One that refuses what is written. */
+    public static LoopDevice attachReadOnly(Path file) {
+        String name = Command.of("losetup", "--find", "--show", "--read-only", file.toString())
+                .run()
+                .orFail()
+                .output()
+                .strip();
+        return new LoopDevice(Path.of(name));
+    }
+
     @Override
     public void close() {
         Command.of("losetup", "--detach", device.toString()).run().orFail();
