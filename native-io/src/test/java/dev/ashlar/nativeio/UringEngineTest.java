@@ -7,9 +7,16 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** The contract on {@code io_uring}, and what is special about rings. */
 class UringEngineTest extends IoEngineContract {
@@ -81,5 +88,70 @@ class UringEngineTest extends IoEngineContract {
                 assertEquals(64, count);
             }
         }
+    }
+
+    /**
+     * C1: a thread that waits for the kernel is interrupted, and the caller has let go of the buffer: the wait goes on, the interrupt stays
+     * pending, and the memory is there until the completion is consumed, and no longer.
+     */
+    @Test
+    @Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void anInterruptFreesNoBufferThatTheKernelHas() throws Exception {
+        Path pipe = scratch.file("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        AtomicReference<WeakReference<MemorySegment>> buffer = new AtomicReference<>();
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        AtomicInteger result = new AtomicInteger();
+        AtomicBoolean pending = new AtomicBoolean();
+        CountDownLatch submitted = new CountDownLatch(1);
+        try (LinuxFile file = LinuxFile.open(pipe.toString(), OpenFlag.READ_WRITE);
+                IoEngine engine = open(4)) {
+            Thread waiter = Thread.ofPlatform().daemon().start(() -> {
+                try {
+                    buffer.set(readInto(engine, file));
+                    engine.submit();
+                    submitted.countDown();
+                    engine.await(1, (token, count) -> result.set(count));
+                    pending.set(Thread.currentThread().isInterrupted());
+                } catch (Throwable e) {
+                    failure.set(e);
+                } finally {
+                    submitted.countDown();
+                }
+            });
+            submitted.await();
+            for (int i = 0; i < 3; i++) {
+                waiter.interrupt();
+                System.gc();
+                Thread.sleep(20);
+            }
+            boolean waiting = waiter.isAlive();
+            boolean kept = !isGone(buffer);
+            // Whatever was found, the operation has to end before the engine can be closed.
+            Files.write(pipe, new byte[] {1, 2, 3, 4, 5});
+            waiter.join();
+            assertEquals(null, failure.get());
+            assertTrue(waiting, "an interrupt ended the wait");
+            assertTrue(kept, "C1: the buffer is gone while the kernel has it");
+            assertTrue(pending.get(), "the interrupt stays pending");
+            assertEquals(5, result.get());
+            for (int i = 0; i < 100 && !isGone(buffer); i++) {
+                System.gc();
+                Thread.sleep(10);
+            }
+            assertTrue(isGone(buffer), "the engine keeps a buffer that it has given back");
+        }
+    }
+
+    private static boolean isGone(AtomicReference<WeakReference<MemorySegment>> buffer) {
+        WeakReference<MemorySegment> reference = buffer.get();
+        return reference == null || reference.refersTo(null);
+    }
+
+    /** Nobody but the engine knows the buffer when this returns. */
+    private static WeakReference<MemorySegment> readInto(IoEngine engine, LinuxFile file) {
+        MemorySegment buffer = AlignedBuffers.allocate(Arena.ofAuto(), 4096);
+        assertTrue(engine.prepareRead(file, 0, buffer, 1));
+        return new WeakReference<>(buffer);
     }
 }
