@@ -63,11 +63,25 @@ final class DriverReopening {
         if (former instanceof ProtocolInstance before && fresh instanceof ProtocolInstance after) {
             handLocksOver(before, after);
         }
-        node.putInstance(fresh);
-        node.layer().loadBitmaps();
+        put(fresh);
         mode = wanted;
         if (former instanceof ProtocolInstance) {
             former.close();
+        }
+    }
+
+    /** The node has this instance then, with its bitmaps, or as before a closed one. */
+    private void put(DriverInstance fresh) throws BlockException {
+        node.putInstance(fresh);
+        try {
+            node.layer().loadBitmaps();
+        } catch (BlockException | RuntimeException e) {
+            try {
+                node.closeBetweenDrivers();
+            } catch (BlockException second) {
+                e.addSuppressed(second);
+            }
+            throw e;
         }
     }
 
@@ -113,8 +127,7 @@ final class DriverReopening {
     /** @return why the driver could not be opened; then the node has none, and no children */
     private @Nullable BlockException reopen() {
         try {
-            node.putInstance(open(mode));
-            node.layer().loadBitmaps();
+            put(open(mode));
             return null;
         } catch (BlockException e) {
             node.endBetweenDrivers();

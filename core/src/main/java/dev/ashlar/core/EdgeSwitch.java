@@ -145,10 +145,20 @@ final class EdgeSwitch implements GraphChange {
             graph.edgesChanged(locked);
         }
         switched.clear();
+        BlockException failure = null;
+        // Each for itself: one that can't be opened again takes no other with it.
         for (BlockNode parent : closed) {
-            open(parent);
+            try {
+                open(parent);
+            } catch (BlockException e) {
+                parent.endBetweenDrivers();
+                failure = failure == null ? e : failure;
+            }
         }
         closed.clear();
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     private static void open(BlockNode parent) throws BlockException {

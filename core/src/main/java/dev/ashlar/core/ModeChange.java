@@ -223,6 +223,9 @@ final class ModeChange implements GraphChange {
             }
             return before;
         } catch (BlockException e) {
+            if (open) {
+                was.node().endBetweenDrivers();
+            }
             return before == null ? e : before;
         }
     }

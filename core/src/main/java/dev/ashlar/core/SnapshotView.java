@@ -16,7 +16,13 @@ import java.util.Optional;
 final class SnapshotView {
     private SnapshotView() {}
 
+    /** While nothing else opens, applies, deletes or opens the driver again: what is found stays until the view keeps it. */
     static BlockBackend open(BlockGraph graph, BlockNode origin, SnapshotInfo snapshot) throws BlockException {
+        return origin.whileControlled(() -> openControlled(graph, origin, snapshot));
+    }
+
+    private static BlockBackend openControlled(BlockGraph graph, BlockNode origin, SnapshotInfo snapshot)
+            throws BlockException {
         Optional<SnapshotCapable> capable = origin.capability(SnapshotCapable.class);
         if (capable.isEmpty()) {
             throw new BlockException(

@@ -63,7 +63,7 @@ class DrainGateInterleavings {
         boolean use() {
             TrackedRequest request = tracker.enter(0, 4096, Origin.BACKEND);
             used = true;
-            boolean seen = standing | usedAlone;
+            boolean seen = standing || usedAlone;
             used = false;
             tracker.exit(request);
             return seen;
@@ -73,7 +73,7 @@ class DrainGateInterleavings {
         boolean useAlone() {
             TrackedRequest request = tracker.enterSerialising(0, 4096, Origin.BACKEND);
             usedAlone = true;
-            boolean seen = standing | used;
+            boolean seen = standing || used;
             usedAlone = false;
             tracker.exit(request);
             return seen;
@@ -84,7 +84,7 @@ class DrainGateInterleavings {
             tracker.drainBegin(-1);
             tracker.awaitIdle();
             standing = true;
-            boolean seen = used | usedAlone | tracker.inFlight() > 0;
+            boolean seen = used || usedAlone || tracker.inFlight() > 0;
             standing = false;
             tracker.drainEnd(-1);
             return seen;

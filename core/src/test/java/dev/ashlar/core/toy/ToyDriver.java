@@ -19,6 +19,9 @@ public final class ToyDriver implements BlockDriver {
     /** How many more openings fail. */
     public final AtomicInteger failNextOpens = new AtomicInteger();
 
+    /** How many more openings find bitmaps that can't be read. */
+    public final AtomicInteger failNextBitmaps = new AtomicInteger();
+
     public ToyImage image(String fileName, int clusterBytes, long lengthBytes) {
         ToyImage image = new ToyImage(clusterBytes, lengthBytes);
         images.put(fileName, image);
@@ -52,6 +55,7 @@ public final class ToyDriver implements BlockDriver {
         if (failOpen || image == null || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
             throw new BlockException(Kind.CORRUPT, "Image is not in toy format");
         }
-        return new ToyInstance(image, request.file());
+        image.openInstances.incrementAndGet();
+        return new ToyInstance(image, request.file(), failNextBitmaps.getAndUpdate(n -> Math.max(0, n - 1)) > 0);
     }
 }

@@ -23,6 +23,9 @@ public final class ToyImage {
     public boolean canWriteZeroes = true;
     final List<Saved> saved = new ArrayList<>();
     public final AtomicInteger allocations = new AtomicInteger();
+    /** Views of snapshots aside. */
+    public final AtomicInteger openInstances = new AtomicInteger();
+
     public final AtomicInteger aborts = new AtomicInteger();
 
     /** A snapshot. */

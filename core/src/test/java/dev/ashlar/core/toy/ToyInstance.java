@@ -3,8 +3,10 @@ package dev.ashlar.core.toy;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
@@ -36,14 +38,17 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
 
     private final AtomicInteger planning = new AtomicInteger();
 
-    ToyInstance(ToyImage image, ChildAccess file) {
-        this(image, file, null);
+    private final boolean hasBrokenBitmaps;
+
+    ToyInstance(ToyImage image, ChildAccess file, boolean hasBrokenBitmaps) {
+        this(image, file, null, hasBrokenBitmaps);
     }
 
-    private ToyInstance(ToyImage image, ChildAccess file, long @Nullable [] frozen) {
+    private ToyInstance(ToyImage image, ChildAccess file, long @Nullable [] frozen, boolean hasBrokenBitmaps) {
         this.image = image;
         this.file = file;
         this.frozen = frozen;
+        this.hasBrokenBitmaps = hasBrokenBitmaps;
     }
 
     @Override
@@ -250,7 +255,32 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     }
 
     @Override
-    public void close() {}
+    public <T> Optional<T> capability(Class<T> type) {
+        return type == BitmapStore.class && hasBrokenBitmaps
+                ? Optional.of(type.cast(new BrokenBitmaps()))
+                : FormatInstance.super.capability(type);
+    }
+
+    /** Bitmaps that can't be read. */
+    private static final class BrokenBitmaps implements BitmapStore {
+        @Override
+        public void loadBitmaps(NodeBitmaps bitmaps) throws BlockException {
+            throw new BlockException(Kind.CORRUPT, "The bitmaps can't be read");
+        }
+
+        @Override
+        public void requireRoomFor(String name, long granularityBytes) {}
+
+        @Override
+        public void removeStored(String name) {}
+    }
+
+    @Override
+    public void close() {
+        if (frozen == null) {
+            image.openInstances.decrementAndGet();
+        }
+    }
 
     @Override
     public void drainBegin() {
@@ -316,7 +346,7 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     public FormatInstance openSnapshot(SnapshotInfo snapshot) throws BlockException {
         for (ToyImage.Saved saved : image.saved) {
             if (saved.info().equals(snapshot)) {
-                return new ToyInstance(image, file, saved.map());
+                return new ToyInstance(image, file, saved.map(), false);
             }
         }
         throw new BlockException(Kind.NOT_FOUND, "Can't find snapshot");
