@@ -186,7 +186,7 @@ final class DeedMenu {
         }
         words.add(image.path.toString());
         words.add(Long.toString(wanted));
-        boolean refused = snapshots && (!image.modern || wanted < length);
+        boolean refused = snapshots && !image.modern;
         return new Deed.Img(
                 words, refused ? Ending.REFUSED : Ending.DONE, refused ? () -> {} : () -> image.model.resize(wanted));
     }
