@@ -19,6 +19,7 @@ final class DeedMenu {
     private final TestedImage image;
     private final Noise noise;
     private final OtherBackings backings;
+    private Side side = Side.ASHLAR;
 
     /** A file of bytes that no codec makes smaller. */
     record Noise(Path file, byte[] content) {
@@ -46,7 +47,9 @@ final class DeedMenu {
         this.backings = backings;
     }
 
-    Deed draw() {
+    /** @param side who will do it: each has what only the other can do */
+    Deed draw(Side doer) {
+        side = doer;
         while (true) {
             Deed deed = random.nextInt(3) > 0 ? drawIo() : drawImg();
             if (deed != null) {
@@ -104,15 +107,21 @@ final class DeedMenu {
 
     /** qemu-io compresses into clusters only that have none: they are given up first, which version 2 cannot do above a backing file. */
     private @Nullable Deed drawCompressed(long length) {
-        if (image.features.hasDataFile() || !image.modern && image.backing != null) {
+        boolean qemu = side == Side.QEMU;
+        if (image.features.hasDataFile() || qemu && !image.modern && image.backing != null) {
             return null;
         }
         int cluster = image.features.clusterBytes();
         long at = random.nextLong(length) / cluster * cluster;
-        int count = (int) Math.min(length - at, cluster * (1L + random.nextInt(5)));
+        // of a cluster that the disk ends in qemu-io gives up single sub-clusters only
+        long most = qemu && image.features.extendedL2() ? length / cluster * cluster : length;
+        int count = (int) Math.min(most - at, cluster * (1L + random.nextInt(5)));
+        if (count <= 0) {
+            return null;
+        }
         Deed written = write("write -c", at, count);
         String command = ((Deed.Io) written).command();
-        return new Deed.Io("write -z -u " + at + " " + count + "\n" + command, written.effect());
+        return qemu ? new Deed.Io("write -z -u " + at + " " + count + "\n" + command, written.effect()) : written;
     }
 
     /** Version 2 has no zero clusters: above a backing file nothing is discarded. */
@@ -136,9 +145,17 @@ final class DeedMenu {
             case 7, 8 -> drawAmend();
             case 9, 10, 11 -> drawBitmap();
             case 12 -> drawBackingChange();
-            default -> img(
-                    Ending.DONE, () -> {}, "check", "-q", "-f", "qcow2", "-r", random.nextBoolean() ? "leaks" : "all");
+            default -> drawRepair();
         };
+    }
+
+    /** qemu-img forgets all snapshots when it opens an image for a repair that has a bitmap in use, too. */
+    private @Nullable Deed drawRepair() {
+        if (side == Side.QEMU && !image.bitmaps.isEmpty() && !image.model.snapshots().isEmpty()) {
+            return null;
+        }
+        String what = random.nextBoolean() ? "leaks" : "all";
+        return img(Ending.DONE, () -> {}, "check", "-q", "-f", "qcow2", "-r", what);
     }
 
     private Deed img(Ending ending, Runnable effect, String... words) {
@@ -160,7 +177,11 @@ final class DeedMenu {
             return img(ending, () -> image.model.createSnapshot(name), "snapshot", "-c", name);
         }
         String name = names.get(random.nextInt(names.size()));
-        return random.nextBoolean()
+        boolean apply = random.nextBoolean();
+        if (apply && !image.bitmaps.isEmpty()) {
+            return img(Ending.REFUSED, () -> {}, "snapshot", "-a", name);
+        }
+        return apply
                 ? img(ending, () -> image.model.applySnapshot(name), "snapshot", "-a", name)
                 : img(Ending.DONE, () -> image.model.deleteSnapshot(name), "snapshot", "-d", name);
     }
@@ -171,7 +192,12 @@ final class DeedMenu {
         long wanted = grow
                 ? Math.min(MAX_BYTES, length + SECTOR_BYTES * (1 + random.nextLong(3000)))
                 : SECTOR_BYTES * (1 + random.nextLong(Math.max(1, length / SECTOR_BYTES)));
-        if (wanted == length) {
+        if (!grow && side == Side.QEMU) {
+            // what it cuts off within a cluster comes back when the disk grows
+            wanted = wanted / image.features.clusterBytes() * image.features.clusterBytes();
+        }
+        long newLength = wanted;
+        if (newLength == length) {
             return null;
         }
         boolean snapshots = !image.model.snapshots().isEmpty();
@@ -188,7 +214,7 @@ final class DeedMenu {
         words.add(Long.toString(wanted));
         boolean refused = snapshots && !image.modern;
         return new Deed.Img(
-                words, refused ? Ending.REFUSED : Ending.DONE, refused ? () -> {} : () -> image.model.resize(wanted));
+                words, refused ? Ending.REFUSED : Ending.DONE, refused ? () -> {} : () -> image.model.resize(newLength));
     }
 
     private @Nullable Deed drawAmend() {

@@ -1,19 +1,21 @@
 package dev.ashlar.cli.interop;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.testkit.host.ScratchDirectory;
 import dev.ashlar.testkit.qemu.RequiresQemu;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -34,21 +36,21 @@ class DifferentialTest {
     @Test
     void bothDoAndReadTheSame() throws Exception {
         DifferentialRun.Tally tally = new DifferentialRun.Tally();
-        AtomicInteger next = new AtomicInteger();
-        int images = Math.ceilDiv(ROUNDS, ROUNDS_OF_AN_IMAGE);
+        AtomicLong next = new AtomicLong(SEED);
+        AtomicBoolean failed = new AtomicBoolean();
         try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
             Callable<Void> worker = () -> {
-                for (int index = next.getAndIncrement(); index < images; index = next.getAndIncrement()) {
+                while (tally.rounds() < ROUNDS && !failed.get()) {
                     try {
-                        image(SEED + index, tally);
+                        image(next.getAndIncrement(), tally);
                     } catch (Throwable e) {
-                        next.set(images);
+                        failed.set(true);
                         throw e;
                     }
                 }
                 return null;
             };
-            List<Future<Void>> results = threads.invokeAll(List.of(worker, worker));
+            List<Future<Void>> results = threads.invokeAll(Collections.nCopies(ROUNDS == 1 ? 1 : THREADS, worker));
             for (Future<Void> each : results) {
                 each.get();
             }
@@ -56,7 +58,7 @@ class DifferentialTest {
             throw new AssertionError(e.getCause().getMessage(), e.getCause());
         }
         System.out.println("differential test, -Dashlar.interop.seed=" + SEED + ": " + tally);
-        assertEquals(images * ROUNDS_OF_AN_IMAGE, tally.rounds());
+        assertTrue(tally.rounds() >= ROUNDS, tally.toString());
     }
 
     private static void image(long seed, DifferentialRun.Tally tally) throws Exception {

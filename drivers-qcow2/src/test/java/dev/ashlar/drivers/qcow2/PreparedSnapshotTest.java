@@ -165,7 +165,7 @@ class PreparedSnapshotTest {
             put(disk, 0, 1);
             put(disk, TABLE, 2);
             BlockException e = assertThrows(BlockException.class, () -> Disks.create(disk.snapshots(), "s"));
-            assertEquals(Kind.TOO_LARGE, e.kind(), e.getMessage());
+            assertEquals(Kind.INVALID, e.kind(), e.getMessage());
             assertEquals(List.of(), disk.snapshots().list());
             Disks.requireSound(disk, false);
             put(disk, 0, 3);

@@ -158,7 +158,7 @@ public final class RefcountTable {
     /**
      * Adds {@code delta} (1 or -1) to the refcounts of a run of clusters: all or, when one would leave its range, none.
      *
-     * @throws BlockException TOO_LARGE for an overflow, CORRUPT for a count below 0
+     * @throws BlockException INVALID for an overflow, CORRUPT for a count below 0
      */
     public void add(long firstCluster, long count, int delta) throws BlockException {
         long done = 0;
@@ -208,7 +208,7 @@ public final class RefcountTable {
         String where = "cluster at offset 0x" + Long.toHexString(geometry.clusterOffset(cluster));
         return delta > 0
                 ? new BlockException(
-                        Kind.TOO_LARGE,
+                        Kind.INVALID,
                         "Refcount of the " + where + " would exceed " + geometry.maxRefcount() + " ("
                                 + geometry.refcountBits() + " bits)")
                 : new BlockException(
