@@ -21,7 +21,6 @@ final class DeedMenu {
     private final Random random;
     private final TestedImage image;
     private final Noise noise;
-    private final OtherBackings backings;
     private Side side = Side.ASHLAR;
 
     /** A file of bytes that no codec makes smaller. */
@@ -36,18 +35,10 @@ final class DeedMenu {
         }
     }
 
-    /** Where another backing file comes from. */
-    @FunctionalInterface
-    interface OtherBackings {
-        /** A new qcow2 image with some content. */
-        Path create(long sizeBytes);
-    }
-
-    DeedMenu(Random random, TestedImage image, Noise noise, OtherBackings backings) {
+    DeedMenu(Random random, TestedImage image, Noise noise) {
         this.random = random;
         this.image = image;
         this.noise = noise;
-        this.backings = backings;
     }
 
     /** @param side who will do it: each has what only the other can do */
@@ -103,9 +94,9 @@ final class DeedMenu {
                     () -> image.model.write(offset, noise.repeated(lengthBytes)));
         }
         int pattern = 1 + random.nextInt(255);
-        return new Deed.Io(command + " -P " + pattern + " " + offset + " " + lengthBytes, () -> image.model
-                .disk()
-                .fill(offset, lengthBytes, (byte) pattern));
+        return new Deed.Io(
+                command + " -P " + pattern + " " + offset + " " + lengthBytes,
+                () -> image.model.disk().fill(offset, lengthBytes, (byte) pattern));
     }
 
     /** qemu-io compresses into clusters only that have none: they are given up first, which version 2 cannot do above a backing file. */
@@ -154,7 +145,9 @@ final class DeedMenu {
 
     /** qemu-img forgets all snapshots when it opens an image for a repair that has a bitmap in use, too. */
     private @Nullable Deed drawRepair() {
-        if (side == Side.QEMU && !image.bitmaps.isEmpty() && !image.model.snapshots().isEmpty()) {
+        if (side == Side.QEMU
+                && !image.bitmaps.isEmpty()
+                && !image.model.snapshots().isEmpty()) {
             return null;
         }
         String what = random.nextBoolean() ? "leaks" : "all";
@@ -195,32 +188,32 @@ final class DeedMenu {
         long wanted = grow
                 ? Math.min(MAX_BYTES, length + SECTOR_BYTES * (1 + random.nextLong(3000)))
                 : SECTOR_BYTES * (1 + random.nextLong(Math.max(1, length / SECTOR_BYTES)));
-        if (!grow && side == Side.QEMU) {
+        boolean snapshots = !image.model.snapshots().isEmpty();
+        if (!grow && (side == Side.QEMU || snapshots || image.features.hasDataFile())) {
             // what it cuts off within a cluster comes back when the disk grows
             wanted = wanted / image.features.clusterBytes() * image.features.clusterBytes();
         }
         long newLength = wanted;
-        if (newLength == length) {
+        if (newLength == length || newLength == 0) {
             return null;
         }
-        boolean snapshots = !image.model.snapshots().isEmpty();
         if (!image.modern && image.backing != null) {
             return null; // what a longer backing file shows could not be hidden
         }
         List<String> words = new ArrayList<>(List.of("resize", "-q", "-f", "qcow2"));
         if (wanted < length) {
             words.add("--shrink");
-        } else if (image.backing == null && random.nextInt(3) == 0) {
-            // the real program's metadata may name host clusters that were used before, old bytes and all
-            words.add("--preallocation="
-                    + (side == Side.QEMU ? List.of("falloc", "full") : List.of("falloc", "full", "metadata"))
-                            .get(random.nextInt(side == Side.QEMU ? 2 : 3)));
+        } else if (side == Side.ASHLAR && image.backing == null && random.nextInt(3) == 0) {
+            // the real program allocates without clearing: old bytes of the image file show in the new end
+            words.add("--preallocation=" + List.of("metadata", "falloc", "full").get(random.nextInt(3)));
         }
         words.add(image.path.toString());
         words.add(Long.toString(wanted));
         boolean refused = snapshots && !image.modern;
         return new Deed.Img(
-                words, refused ? Ending.REFUSED : Ending.DONE, refused ? () -> {} : () -> image.model.resize(newLength));
+                words,
+                refused ? Ending.REFUSED : Ending.DONE,
+                refused ? () -> {} : () -> image.model.resize(newLength));
     }
 
     private @Nullable Deed drawAmend() {
@@ -302,18 +295,9 @@ final class DeedMenu {
         if (image.backing == null || !image.model.snapshots().isEmpty()) {
             return null;
         }
-        int kind = random.nextInt(3);
-        if (kind == 0) {
-            return img(Ending.DONE, () -> {}, "commit", "-q", "-f", "qcow2");
-        }
-        if (kind == 1) {
-            return img(Ending.DONE, () -> image.backing = null, "rebase", "-f", "qcow2", "-b", "");
-        }
-        Path other = backings.create(SECTOR_BYTES * (1 + random.nextLong(6000)));
-        return img(
-                Ending.DONE,
-                () -> image.backing = other,
-                "rebase", "-f", "qcow2", "-F", "qcow2", "-b", other.toString());
+        return random.nextBoolean()
+                ? img(Ending.DONE, () -> {}, "commit", "-q", "-f", "qcow2")
+                : img(Ending.DONE, () -> image.backing = null, "rebase", "-f", "qcow2", "-b", "");
     }
 
     /** Content of the model as seen above a backing file of this content. */

@@ -1,12 +1,10 @@
 package dev.ashlar.cli.interop;
 
 import dev.ashlar.cli.interop.Deed.Ending;
-import dev.ashlar.cli.interop.ImageFeatures.Backing;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.host.Command;
 import dev.ashlar.testkit.model.ByteModel;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,15 +15,20 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /** The life of one image of the differential test: made by one program, then rounds of commands by either. */
-final class DifferentialRun implements AutoCloseable {
+final class DifferentialRun {
     private static final int NOISE_BYTES = 70_001;
     /** What Ashlar does not do, by the words of its refusal: the real program does it in its place, and the tally tells. Anything else that is refused is a failure. */
     private static final Map<String, String> STILL_REFUSED = Map.of(
-            "Preallocation is not supported when resizing images with an external data file", "preallocated growth of a data file",
+            "Shrinking images with an external data file is not supported", "shrinking a data file",
+            "Internal snapshots prevent downgrade of image", "downgrade with snapshots",
+            "Preallocation is not supported when resizing images with an external data file",
+                    "preallocated growth of a data file",
             "Can't shrink an image which has snapshots", "shrinking with snapshots",
             "Bitmaps of this image prevent changes of its version and of the refcount width", "amend with bitmaps");
-    private static final Pattern OVERFLOWS =
-            Pattern.compile("Could not (create|apply) snapshot '.*(Invalid argument|would exceed)|Cannot decrease refcount entry width");
+
+    private static final Pattern OVERFLOWS = Pattern.compile(
+            "Could not (create|apply) snapshot '.*(Invalid argument|would exceed)|Cannot decrease refcount entry"
+                    + " width");
 
     private final Path directory;
     private final long seed;
@@ -34,8 +37,8 @@ final class DifferentialRun implements AutoCloseable {
     private final DeedMenu.Noise noise;
     private final List<String> story = new ArrayList<>();
     private int files;
-    private TestedImage image;
-    private DeedMenu menu;
+    private final TestedImage image;
+    private final DeedMenu menu;
 
     /** What was done, to be told at the end: what is never done is not tested. */
     static final class Tally {
@@ -72,10 +75,8 @@ final class DifferentialRun implements AutoCloseable {
         Files.write(noise.file(), content);
         ImageFeatures features = ImageFeatures.draw(random);
         image = new TestedImage(directory.resolve("disk.qcow2"), features, new ByteModel(features.sizeBytes()));
-        menu = new DeedMenu(random, image, noise, this::newBacking);
+        menu = new DeedMenu(random, image, noise);
     }
-
-    boolean leftOut;
 
     void create() {
         told(() -> {
@@ -92,11 +93,6 @@ final class DifferentialRun implements AutoCloseable {
             words.add(Long.toString(features.sizeBytes()));
             runOrHandOver(side, words).orFail();
             tally.count(side + " create");
-            if (run(Side.ASHLAR, List.of("info", image.path.toString())).exitCode() != 0) {
-                tally.count("left out: " + features.dataFile());
-                leftOut = true;
-                return;
-            }
             compare(true);
         });
     }
@@ -132,7 +128,8 @@ final class DifferentialRun implements AutoCloseable {
                 case Deed.Io io -> {
                     pending.addAll(io.command().lines().toList());
                     io.effect().run();
-                    tally.count(side + " " + verb(io.command().substring(io.command().indexOf('\n') + 1)));
+                    tally.count(side + " "
+                            + verb(io.command().substring(io.command().indexOf('\n') + 1)));
                 }
                 case Deed.Img img -> {
                     runIo(side, pending);
@@ -153,7 +150,8 @@ final class DifferentialRun implements AutoCloseable {
         }
         List<String> words = new ArrayList<>(List.of("qemu-io", "-f", "qcow2"));
         if (random.nextInt(4) == 0) {
-            words.addAll(List.of("-t", List.of("none", "writethrough", "directsync").get(random.nextInt(3))));
+            words.addAll(
+                    List.of("-t", List.of("none", "writethrough", "directsync").get(random.nextInt(3))));
         }
         for (String command : commands) {
             words.addAll(List.of("-c", command));
@@ -197,7 +195,8 @@ final class DifferentialRun implements AutoCloseable {
                 if (result.exitCode() == 0
                         || result.exitCode() != other.exitCode()
                         || !result.errors().equals(other.errors())) {
-                    throw new AssertionError("not refused in the same way: " + side + " " + result + side.other() + " " + other);
+                    throw new AssertionError(
+                            "not refused in the same way: " + side + " " + result + side.other() + " " + other);
                 }
                 tally.count("both refuse " + verb);
                 return;
@@ -214,7 +213,8 @@ final class DifferentialRun implements AutoCloseable {
         }
         if (side == Side.QEMU) {
             Side healer = image.bitmaps.isEmpty() ? drawSide() : Side.ASHLAR;
-            run(healer, List.of("check", "-q", "-f", "qcow2", "-r", "leaks", image.path.toString())).orFail();
+            run(healer, List.of("check", "-q", "-f", "qcow2", "-r", "leaks", image.path.toString()))
+                    .orFail();
         }
     }
 
@@ -244,13 +244,10 @@ final class DifferentialRun implements AutoCloseable {
         return newBacking(Math.max(size, 512), image.features.backingFormat());
     }
 
-    private Path newBacking(long sizeBytes) {
-        return newBacking(sizeBytes, "qcow2").file;
-    }
-
     private Backed newBacking(long sizeBytes, String format) {
         Path file = directory.resolve("base" + files++);
-        run(drawSide(), List.of("create", "-q", "-f", format, file.toString(), Long.toString(sizeBytes))).orFail();
+        run(drawSide(), List.of("create", "-q", "-f", format, file.toString(), Long.toString(sizeBytes)))
+                .orFail();
         ByteModel model = new ByteModel(sizeBytes);
         List<String> words = new ArrayList<>(List.of("qemu-io", "-f", format));
         for (int i = 0; i < 4; i++) {
@@ -284,12 +281,9 @@ final class DifferentialRun implements AutoCloseable {
             work.run();
         } catch (RuntimeException | Error e) {
             throw new AssertionError(
-                    "-Dashlar.interop.seed=" + seed + " -Dashlar.interop.rounds=1: " + image.features + "\n" + e.getMessage() + "\nafter\n"
-                            + String.join("\n", story),
+                    "-Dashlar.interop.seed=" + seed + " -Dashlar.interop.rounds=1: " + image.features + "\n"
+                            + e.getMessage() + "\nafter\n" + String.join("\n", story),
                     e);
         }
     }
-
-    @Override
-    public void close() {}
 }

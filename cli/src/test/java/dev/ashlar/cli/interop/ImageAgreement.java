@@ -16,7 +16,9 @@ record ImageAgreement(TestedImage image, Path scratch) {
     /** Both checks say the same of the image, and that is good. */
     void ofChecks() {
         Command.Result result = ofWords("check", "--output=json");
-        if (result.exitCode() != 0 || result.output().contains("leaks") || result.output().contains("\"corruptions")) {
+        if (result.exitCode() != 0
+                || result.output().contains("leaks")
+                || result.output().contains("\"corruptions")) {
             throw new AssertionError("check: " + result);
         }
     }

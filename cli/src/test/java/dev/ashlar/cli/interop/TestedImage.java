@@ -14,7 +14,10 @@ final class TestedImage {
     boolean modern;
     int refcountBits;
     boolean lazyRefcounts;
-    @Nullable Path backing;
+
+    @Nullable
+    Path backing;
+
     final Set<String> bitmaps = new LinkedHashSet<>();
     /** For names that were never there before. */
     private int names;

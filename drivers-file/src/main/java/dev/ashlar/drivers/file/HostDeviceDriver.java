@@ -67,11 +67,12 @@ public final class HostDeviceDriver implements BlockDriver {
                 throw new BlockException(
                         Kind.INVALID, "'" + NAME + "' driver requires '" + fileName + "' to be a block device");
             }
-            new ProcessLocks(file)
-                    .update(EnumSet.of(Permission.WRITE, Permission.RESIZE), EnumSet.allOf(Permission.class));
+            ProcessLocks locks = new ProcessLocks(file);
+            locks.update(EnumSet.of(Permission.WRITE, Permission.RESIZE), EnumSet.allOf(Permission.class));
             new DeviceSpace(file).truncate(RegularFileCreator.sizeBytes(options), Preallocation.OFF);
             ZeroWriter.write(file, 0, Math.min(HEAD_BYTES, file.check("lseek", file.length())));
             file.check("fdatasync", file.fdatasync());
+            locks.release();
         } catch (ErrnoException e) {
             throw Failures.of("Could not open '" + fileName + "'", e);
         }

@@ -179,6 +179,9 @@ final class HostFile implements ProtocolInstance {
 
     @Override
     public void close() {
+        if (locks != null) {
+            locks.release();
+        }
         buffered.close();
         data.close();
     }

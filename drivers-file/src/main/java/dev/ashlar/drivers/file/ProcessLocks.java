@@ -25,8 +25,8 @@ final class ProcessLocks {
 
     private final OfdLocks locks;
     private final String fileName;
-    private Set<Permission> heldUsed = EnumSet.noneOf(Permission.class);
-    private Set<Permission> heldShared = EnumSet.allOf(Permission.class);
+    private EnumSet<Permission> heldUsed = EnumSet.noneOf(Permission.class);
+    private EnumSet<Permission> heldShared = EnumSet.allOf(Permission.class);
 
     ProcessLocks(LinuxFile file) {
         this.locks = OfdLocks.of(file);
@@ -54,6 +54,14 @@ final class ProcessLocks {
         unlockAllBut(used, shared);
         heldUsed = copyOf(used);
         heldShared = copyOf(shared);
+    }
+
+    /** Gives up all locks. Closing the file does that too, but not while a process that is being started has a copy of the descriptor. */
+    synchronized void release() {
+        heldUsed.forEach(permission -> locks.unlock(USED_BASE + permission.ordinal(), 1));
+        EnumSet.complementOf(heldShared).forEach(permission -> locks.unlock(UNSHARED_BASE + permission.ordinal(), 1));
+        heldUsed = EnumSet.noneOf(Permission.class);
+        heldShared = EnumSet.allOf(Permission.class);
     }
 
     private void requireNoConflict(Set<Permission> used, Set<Permission> shared) throws BlockException {
@@ -105,8 +113,8 @@ final class ProcessLocks {
         }
     }
 
-    private static Set<Permission> copyOf(Set<Permission> permissions) {
-        Set<Permission> copy = EnumSet.noneOf(Permission.class);
+    private static EnumSet<Permission> copyOf(Set<Permission> permissions) {
+        EnumSet<Permission> copy = EnumSet.noneOf(Permission.class);
         copy.addAll(permissions);
         return copy;
     }

@@ -35,6 +35,7 @@ final class RegularFileCreator {
             HostSpace space = new RegularFileSpace(file);
             space.truncate(0, Preallocation.OFF);
             space.truncate(sizeBytes, preallocation);
+            locks.release();
         }
     }
 

@@ -9,6 +9,8 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.Permission;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
+import dev.ashlar.nativeio.LinuxFile;
+import dev.ashlar.nativeio.OpenFlag;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.InputStreamReader;
@@ -45,6 +47,20 @@ class ProcessLocksTest {
     void createImage() throws BlockException {
         image = scratch.file("image.raw").toString();
         Host.create(new FileDriver(), Map.of("filename", image, "size", "1048576"));
+    }
+
+    /** A process that another thread starts just then has a copy of the descriptor: the file stays open for a moment, the locks must not. */
+    @Test
+    void locksAreGivenUpBeforeTheFileIsClosed() throws Exception {
+        try (LinuxFile file = LinuxFile.open(image, OpenFlag.READ_WRITE)) {
+            ProcessLocks locks = new ProcessLocks(file);
+            locks.update(WRITER_USES, WRITER_SHARES);
+            ProtocolInstance other = Host.open(new FileDriver(), image);
+            assertThrows(BlockException.class, () -> other.updatePermissions(WRITER_USES, WRITER_SHARES));
+            locks.release();
+            other.updatePermissions(WRITER_USES, WRITER_SHARES);
+            other.close();
+        }
     }
 
     @Test
