@@ -131,7 +131,8 @@ final class BlkverifyFilter extends ChildFilter {
     }
 
     private static BlockException difference(String name, long offset, long lengthBytes, String what) {
-        return new BlockException(
-                Kind.IO, "blkverify: " + name + " offset=" + offset + " bytes=" + lengthBytes + " " + what);
+        String text = "blkverify: " + name + " offset=" + offset + " bytes=" + lengthBytes + " " + what;
+        // Where they differ is all that counts, also for programs that tell the reason alone.
+        return new BlockException(Kind.IO, text, text, null);
     }
 }

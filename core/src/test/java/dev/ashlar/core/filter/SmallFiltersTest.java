@@ -33,6 +33,7 @@ class SmallFiltersTest {
             assertTrue(
                     difference.getMessage().startsWith("blkverify: read offset=4096 bytes=4096 contents mismatch at"),
                     difference.getMessage());
+            assertEquals(difference.getMessage(), difference.reason());
             raw.hook = (operation, offset, length) -> {
                 if (operation.equals("read")) {
                     throw new BlockException(BlockException.Kind.IO, "broken");
