@@ -31,10 +31,14 @@ public final class Console {
         this.objects = new UserObjects(new Notices());
     }
 
-    /** Lines for the user that are no message of the program. A class, not a lambda, for the sake of the start time. */
+    /** Lines for the user that are no message of the program, and warnings, which are. A class, not a lambda, for the sake of the start time. */
     private final class Notices implements Consumer<String> {
         @Override
         public void accept(String line) {
+            if (line.startsWith("warning: ")) {
+                error(line);
+                return;
+            }
             err.print(Escapes.lines(line) + "\n");
             err.flush();
         }

@@ -3,6 +3,7 @@ package dev.ashlar.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -182,6 +183,44 @@ class DamageSideBySideTest {
                 "snapshot's data is lost",
                 image -> image.put64(image.u64(image.u64(image.snapshotTable)) & 0x00ff_ffff_ffff_fe00L, 0));
         better("bitmaps", "nothing", image -> {});
+        snapshotTables();
+    }
+
+    private void snapshotTables() {
+        damage("snapshots", "too much extra data", image -> {
+            // room for it, and the second entry behind it
+            byte[] second = image.read(image.snapshotTable + 72, 72);
+            image.put32(image.snapshotTable + 36, 2000);
+            image.put(image.snapshotTable + 2040, "1one".getBytes(StandardCharsets.US_ASCII));
+            image.put(image.snapshotTable + 2048, second);
+        });
+        damage("snapshots", "extra data of 4 GiB", image -> image.put32(image.snapshotTable + 36, 0xffff_ff00L));
+        damage("snapshots", "an entry more", image -> image.put32(60, 3));
+        damage("snapshots", "incomplete entries", image -> {
+            image.put32(image.snapshotTable + 36, 0);
+            image.put(image.snapshotTable + 40, "1one".getBytes(StandardCharsets.US_ASCII));
+            image.put(image.snapshotTable + 48, image.read(image.snapshotTable + 72, 72));
+        });
+        damage("snapshots", "table not aligned", image -> image.flip64(64, 0x200));
+        damage("snapshots", "table at a negative offset", image -> image.flip64(64, Long.MIN_VALUE));
+        better("snapshots", "table behind the end", image -> image.put64(64, 1 << 30));
+        damage("snapshots", "an L1 table of 2^32-1 entries", image -> image.put32(image.snapshotTable + 8, -1));
+        // the real program leaves it as bad as it is, or leaks
+        better("plain", "70,000 snapshots", image -> {
+            image.put32(60, 70_000);
+            image.put64(64, (image.size() + 0xffff) & -0x10000);
+        });
+        better("snapshots", "table far behind the end", image -> image.put64(64, 1L << 60));
+        damage("snapshots", "a table of more than 64 MiB", image -> {
+            image.put32(60, 5000);
+            long table = (image.size() + 0xffff) & -0x10000;
+            image.put64(64, table);
+            for (int i = 0; i < 1200; i++) {
+                // 65,528 bytes of an entry to the next
+                image.put16(table + 65_528L * i + 14, 65_528 - 64);
+                image.put32(table + 65_528L * i + 36, 24);
+            }
+        });
     }
 
     /** An entry of the first L2 table, for the guest's 64 KiB from 64 KiB on, that claims what is not its own. */

@@ -51,6 +51,14 @@ final class DamagedCopy implements AutoCloseable {
         file.write(buffer.flip(), offset);
     }
 
+    byte[] read(long offset, int count) throws IOException {
+        return bytes(offset, count).array();
+    }
+
+    void put(long offset, byte[] bytes) throws IOException {
+        file.write(ByteBuffer.wrap(bytes), offset);
+    }
+
     /** Changes bits of a word. */
     void flip64(long offset, long bits) throws IOException {
         put64(offset, u64(offset) ^ bits);

@@ -15,6 +15,7 @@ import dev.ashlar.core.OpenOptions;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** {@code check}: looks for damage and repairs it. */
@@ -184,6 +185,10 @@ final class CheckCommand {
 
     /** Shows findings as they come. A class, not a lambda, for the sake of the start time. */
     private static final class Findings implements Consumer<String> {
+        /** What ends a check at once is said under the program's name, as by qemu-img. */
+        private static final Pattern NOT_READABLE = Pattern.compile(
+                "ERROR (snapshot table (offset invalid|too large)|failed to read the snapshot table: .*)");
+
         private final Console console;
 
         Findings(Console console) {
@@ -192,6 +197,10 @@ final class CheckCommand {
 
         @Override
         public void accept(String finding) {
+            if (NOT_READABLE.matcher(finding).matches()) {
+                console.error(finding);
+                return;
+            }
             console.err().print(Escapes.lines(finding) + "\n");
             console.err().flush();
         }

@@ -142,9 +142,18 @@ final class SnapshotCommand {
         }
     }
 
-    /** The negative errno value that QEMU puts into the message. */
+    /** The negative errno value that QEMU puts into the message: that of the reason which stands beside it. */
     private static int errnoOf(BlockException e) {
-        return -switch (e.kind()) {
+        for (Kind kind : Kind.values()) {
+            if (kind.reason().equals(e.reason())) {
+                return errnoOf(kind);
+            }
+        }
+        return errnoOf(e.kind());
+    }
+
+    private static int errnoOf(Kind kind) {
+        return -switch (kind) {
             case IO, OUT_OF_BOUNDS -> 5;
             case NO_SPACE -> 28;
             case TOO_LARGE -> 27;

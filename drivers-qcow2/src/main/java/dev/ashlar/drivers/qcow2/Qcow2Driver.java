@@ -13,6 +13,7 @@ import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Feature;
@@ -53,6 +54,16 @@ public final class Qcow2Driver implements BlockDriver {
         MemorySegment head = readHead(child);
         Qcow2Header header = Qcow2Header.parse(head, child.lengthBytes(), checking);
         requireWithin(request.limits(), header);
+        if (BitmapExtension.isOutdated(header)) {
+            request.notices()
+                    .accept("warning: " + (header.version() < 3
+                            ? "This qcow2 v2 image contains bitmaps, but they may have been modified by a program"
+                                    + " without persistent bitmap support; so now they must all be considered"
+                                    + " inconsistent"
+                            : "a program lacking bitmap support modified this file, so all bitmaps are now"
+                                    + " considered inconsistent"));
+            request.notices().accept("Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.");
+        }
         boolean damaged = header.has(Feature.CORRUPT) || header.has(Feature.DIRTY);
         if (damaged && request.has(Flag.UNTRUSTED)) {
             throw new BlockException(Kind.CORRUPT, "Image is marked dirty or corrupt; an untrusted one is refused");

@@ -133,7 +133,7 @@ final class Qcow2Instance
         this.guestMap = new GuestMap(file);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
-        this.snapshots = Snapshots.load(context, writeBack, header);
+        this.snapshots = Snapshots.load(context, writeBack, header, checking);
         this.resizer = new Resizer(
                 context,
                 writeBack,

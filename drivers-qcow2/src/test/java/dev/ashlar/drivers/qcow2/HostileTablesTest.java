@@ -36,6 +36,12 @@ class HostileTablesTest {
         return HostileTables.refused();
     }
 
+    static List<HostileImage> refusedForTheirSnapshots() {
+        return HostileTables.refused().stream()
+                .filter(image -> image.toString().startsWith("snapshot"))
+                .toList();
+    }
+
     static List<HostileImage> damaged() {
         return HostileTables.damaged();
     }
@@ -125,6 +131,21 @@ class HostileTablesTest {
             assertFalse(
                     Arrays.equals(kept, at, at + guest.length, guest, 0, guest.length),
                     () -> image + ": guest data at " + sector);
+        }
+    }
+
+    /** What can't be used may be beyond repair; a check says so, and a repair never makes of it what then fails. */
+    @ParameterizedTest
+    @MethodSource("refusedForTheirSnapshots")
+    void aCheckOfASnapshotTableThatIsRefusedFindsIt(HostileImage image) {
+        MemoryFile file = MemoryFile.of("hostile", image.content().fork());
+        CheckReport report;
+        try (DirectFormat open = open(file, Flag.CHECK)) {
+            report = open.check(Repair.NONE);
+            assertTrue(report.corruptions() + report.checkErrors() > 0, () -> image + " passes");
+            open.check(Repair.ALL);
+        } catch (BlockException e) {
+            assertFalse(String.valueOf(e.getMessage()).isEmpty());
         }
     }
 

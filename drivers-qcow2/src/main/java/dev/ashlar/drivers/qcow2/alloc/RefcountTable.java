@@ -41,15 +41,12 @@ public final class RefcountTable {
         this.file = file;
         this.geometry = file.geometry();
         this.tableOffset = tableOffset;
-        this.table = new long[(int) (tableClusters * geometry.clusterBytes() / 8)];
-        this.buffers = new TableBuffer[table.length];
-        if (table.length > 0) {
+        int entries = (int) (tableClusters * geometry.clusterBytes() / 8);
+        if (entries > 0) {
             file.event(BlockEvent.REFTABLE_LOAD);
-            MemorySegment entries = file.store().view(tableOffset, table.length * 8L);
-            for (int i = 0; i < table.length; i++) {
-                table[i] = Bits.u64(entries, 8L * i);
-            }
         }
+        this.table = file.tableWords(tableOffset, entries);
+        this.buffers = new TableBuffer[entries];
     }
 
     /** From now on no block is changed that lies over other metadata. */
@@ -172,9 +169,7 @@ public final class RefcountTable {
                     throw new BlockException(
                             Kind.CORRUPT,
                             "Cluster offset 0x" + Long.toHexString(geometry.clusterOffset(cluster))
-                                    + " has no refcount",
-                            "Input/output error",
-                            null);
+                                    + " has no refcount");
                 }
                 addInBlock((int) index, from, take, delta, cluster);
                 done += take;
@@ -212,7 +207,7 @@ public final class RefcountTable {
                         "Refcount of the " + where + " would exceed " + geometry.maxRefcount() + " ("
                                 + geometry.refcountBits() + " bits)")
                 : new BlockException(
-                        Kind.CORRUPT, "Refcount of the " + where + " is 0 already", "Input/output error", null);
+                        Kind.CORRUPT, "Refcount of the " + where + " is 0 already");
     }
 
     /**

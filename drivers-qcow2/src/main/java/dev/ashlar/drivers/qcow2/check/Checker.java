@@ -38,6 +38,7 @@ public final class Checker {
     private final Qcow2Header header;
     private final Repair repair;
     private final Findings findings;
+    private final SnapshotTableCheck snapshotTable;
     private final CheckProgress progress;
     private final AtomicLong entriesDone = new AtomicLong();
     /** Of the live disk; see {@link LayerWalk#walk}. */
@@ -60,14 +61,36 @@ public final class Checker {
         this.header = header;
         this.repair = repair;
         this.findings = new Findings(consumer);
+        this.snapshotTable = new SnapshotTableCheck(context, snapshots, header, repair == Repair.ALL, findings);
         this.progress = progress;
     }
 
     /** @throws BlockException where the check can't go on; what was found before has been told */
     public CheckReport run() throws BlockException {
+        CheckReport report = underLocks();
+        if (!snapshotTable.isPending()) {
+            return report;
+        }
+        // allocates, so the counts had to be right before
+        snapshotTable.rewrite();
         context.writeBackLock().lock();
         long stamp = context.lock().writeLock();
         try {
+            findings.corruptionsFixed += snapshotTable.fixedByRewriting();
+            clearMarks();
+            return findings.report(report.totalClusters(), report.imageEndOffset());
+        } finally {
+            context.lock().unlockWrite(stamp);
+            context.writeBackLock().unlock();
+        }
+    }
+
+    private CheckReport underLocks() throws BlockException {
+        context.writeBackLock().lock();
+        long stamp = context.lock().writeLock();
+        try {
+            snapshotTable.read();
+            new TableEnds(context, repair == Repair.ALL).complete(findings);
             ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
             Verdict verdict = count(references, findings, repair == Repair.ALL);
             if (verdict == Verdict.FILE_GREW) {
@@ -94,7 +117,11 @@ public final class Checker {
                 writeChanges();
             }
             checkFlags(outcome.equal() ? references : null);
-            clearMarks();
+            findings.corruptions += snapshotTable.left();
+            findings.corruptionsFixed += snapshotTable.fixed();
+            if (!snapshotTable.isPending()) {
+                clearMarks();
+            }
             return findings.report(
                     geometry.clustersFor(sizeBytes), geometry.clusterOffset(outcome.highestCluster() + 1));
         } finally {
@@ -106,7 +133,7 @@ public final class Checker {
     private Verdict count(ReferenceCounts references, Findings into, boolean repairing) throws BlockException {
         long entries = context.active().length();
         for (SnapshotEntry entry : snapshots.entries()) {
-            entries += entry.l1Entries();
+            entries += Integer.toUnsignedLong(entry.l1Entries());
         }
         long total = entries;
         entriesDone.set(0);
@@ -140,8 +167,8 @@ public final class Checker {
             if (!geometry.isAligned(entry.l1TableOffset())) {
                 into.corruption(name + "l1_offset=" + alternateHex(entry.l1TableOffset())
                         + ": L1 table is not cluster aligned; snapshot table entry corrupted");
-            } else if (entry.l1Entries() > MAX_L1_ENTRIES) {
-                into.corruption(name + "l1_size=" + alternateHex(entry.l1Entries())
+            } else if (Integer.compareUnsigned(entry.l1Entries(), MAX_L1_ENTRIES) > 0) {
+                into.corruption(name + "l1_size=" + alternateHex(Integer.toUnsignedLong(entry.l1Entries()))
                         + ": L1 table is too large; snapshot table entry corrupted");
             } else {
                 walk.walk(entry.l1TableOffset(), entry.l1Entries(), false);
@@ -179,6 +206,8 @@ public final class Checker {
         }
         findings.corruptions = 0;
         findings.leaks = 0;
+        // counts that could not be read were in the old blocks
+        findings.checkErrors = 0;
         ReferenceCounts recounted = new ReferenceCounts(geometry, file.lengthBytes());
         findings.clearStatistics();
         count(recounted, findings, false);

@@ -122,10 +122,10 @@ final class CountComparison {
         }
     }
 
-    private void unreadable(int block, long cluster, int count, Findings findings) {
+    private void unreadable(int block, long cluster, int count, Findings findings) throws BlockException {
         differs.set(true);
-        // marking the image would end its use, and with it a repair
-        corruption.nonFatal(
+        // what goes on using the image is the check, and a repair clears the mark
+        corruption.mark(
                 findings::say,
                 "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block)) + " unaligned (reftable index: "
                         + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");

@@ -27,7 +27,7 @@ final class TableReader {
     /** A look at table bytes, valid until the next write. @param lengthBytes bounded by the caller */
     MemorySegment bytes(long hostOffset, long lengthBytes) throws BlockException {
         long there = hostOffset < 0 ? 0 : Math.clamp(file.lengthBytes() - hostOffset, 0, lengthBytes);
-        if (there == lengthBytes) {
+        if (there == lengthBytes && lengthBytes > 0) {
             return file.store().view(hostOffset, lengthBytes);
         }
         MemorySegment padded = MemorySegment.ofArray(new byte[Math.toIntExact(lengthBytes)]);

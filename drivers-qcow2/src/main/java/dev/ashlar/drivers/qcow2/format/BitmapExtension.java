@@ -38,6 +38,11 @@ public record BitmapExtension(long count, long directoryBytes, long directoryOff
         return null;
     }
 
+    /** Whether there are bitmaps which a program that knows nothing of them has left behind. */
+    public static boolean isOutdated(Qcow2Header header) {
+        return (header.autoclearFeatures() & Feature.BITMAPS) == 0 && find(header) != null;
+    }
+
     /** Checks the extension of a header against the format's limits. @throws BlockException CORRUPT, in QEMU's words */
     public static void validate(Qcow2Header header) throws BlockException {
         if ((header.autoclearFeatures() & Feature.BITMAPS) == 0) {

@@ -111,7 +111,8 @@ public record Qcow2Header(
      * Reads and validates a header; tables are checked against the format's limits and {@code fileBytes}.
      *
      * @param head the first cluster of the file, or all of a shorter file; at least the fixed part must be there
-     * @param checking the image is opened to be checked: dirty and corrupt images, and a missing refcount table, pass
+     * @param checking the image is opened to be checked: dirty and corrupt images, a missing refcount
+     *     table, tables that lie behind the end of the file and any snapshot table pass
      * @throws BlockException CORRUPT or UNSUPPORTED, naming the field
      */
     public static Qcow2Header parse(MemorySegment head, long fileBytes, boolean checking) throws BlockException {
@@ -235,9 +236,13 @@ public record Qcow2Header(
         }
         ClusterGeometry geometry = geometry();
         long tableBytes = Math.multiplyExact(refcountTableClusters, (long) geometry.clusterBytes());
-        requireTable("Reference count table", refcountTableOffset, tableBytes, MAX_REFCOUNT_TABLE_BYTES, fileBytes);
-        requireTable("Snapshot table", snapshotTableOffset, snapshotCount, SnapshotTable.MAX_SNAPSHOTS, fileBytes);
-        requireTable("Active L1 table", l1TableOffset, l1Entries * 8, MAX_L1_BYTES, fileBytes);
+        // a check goes on where a table is cut off, and looks at the snapshot table itself
+        long end = checking ? Long.MAX_VALUE : fileBytes;
+        requireTable("Reference count table", refcountTableOffset, tableBytes, MAX_REFCOUNT_TABLE_BYTES, end);
+        if (!checking) {
+            requireTable("Snapshot table", snapshotTableOffset, snapshotCount, SnapshotTable.MAX_SNAPSHOTS, end);
+        }
+        requireTable("Active L1 table", l1TableOffset, l1Entries * 8, MAX_L1_BYTES, end);
         if (sizeBytes < 0) {
             throw corrupt("Image is too big");
         }

@@ -8,7 +8,7 @@ import java.util.Objects;
  *
  * @param info what users see
  * @param l1TableOffset host offset of the snapshot's L1 table
- * @param l1Entries its length
+ * @param l1Entries its length; unsigned in a table that is being checked
  * @param unknownExtra extra data behind the known 24 bytes, preserved
  * @param id the id as it is stored, which need not be valid UTF-8
  * @param name the name as it is stored

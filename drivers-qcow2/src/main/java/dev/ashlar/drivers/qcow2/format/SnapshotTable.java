@@ -28,8 +28,8 @@ public final class SnapshotTable {
     public static final long MAX_BYTES = 64L << 20;
     public static final int MAX_EXTRA_BYTES = 1024;
 
-    private static final int HEAD_BYTES = 40;
-    private static final int KNOWN_EXTRA_BYTES = 24;
+    public static final int HEAD_BYTES = 40;
+    public static final int KNOWN_EXTRA_BYTES = 24;
 
     private SnapshotTable() {}
 
@@ -51,7 +51,10 @@ public final class SnapshotTable {
             long end = at + HEAD_BYTES + extraBytes + idBytes + nameBytes;
             require(end <= MAX_BYTES, i, "ends behind 64 MiB");
             require(end <= table.byteSize(), i, "reaches behind the end of the file");
-            entries.add(entry(table.asSlice(at, end - at), idBytes, nameBytes, (int) extraBytes, diskBytes, i));
+            require(Bits.u32(table, at + 8) * 8 <= Qcow2Header.MAX_L1_BYTES, i, "has an L1 table that is too large");
+            SnapshotEntry entry = decode(table.asSlice(at, end - at), diskBytes);
+            require(entry.info().diskSizeBytes() >= 0, i, "has an invalid disk size");
+            entries.add(entry);
             at = end;
         }
         return new Parsed(entries, at);
@@ -68,15 +71,19 @@ public final class SnapshotTable {
         }
     }
 
-    private static SnapshotEntry entry(
-            MemorySegment entry, int idBytes, int nameBytes, int extraBytes, long diskBytes, int number)
-            throws BlockException {
+    /**
+     * One entry, whatever its L1 table and its sizes are like; see {@link SnapshotEntry#l1Entries}.
+     *
+     * @param entry with all the extra data, the id and the name that its head tells of
+     */
+    public static SnapshotEntry decode(MemorySegment entry, long diskBytes) {
+        int idBytes = Bits.u16(entry, 12);
+        int nameBytes = Bits.u16(entry, 14);
+        int extraBytes = (int) Bits.u32(entry, 36);
         long l1Entries = Bits.u32(entry, 8);
-        require(l1Entries * 8 <= Qcow2Header.MAX_L1_BYTES, number, "has an L1 table that is too large");
         long dateNanos = Bits.u32(entry, 20);
         long vmStateBytes = extraBytes >= 8 ? Bits.u64(entry, 40) : Bits.u32(entry, 32);
         long diskSizeBytes = extraBytes >= 16 ? Bits.u64(entry, 48) : diskBytes;
-        require(diskSizeBytes >= 0, number, "has an invalid disk size");
         long instructions = extraBytes >= KNOWN_EXTRA_BYTES ? Bits.u64(entry, 56) : -1;
         long idAt = HEAD_BYTES + (long) extraBytes;
         byte[] id = entry.asSlice(idAt, idBytes).toArray(ValueLayout.JAVA_BYTE);

@@ -44,8 +44,7 @@ public final class CorruptionSignal {
         if (!marked) {
             marked = true;
             told = true;
-            notices.accept(
-                    "qcow2: Marking image as corrupt: " + what + "; further corruption events will be suppressed");
+            notices.accept(marking(what));
             try {
                 if (header.markCorrupt()) {
                     header.write(file);
@@ -57,6 +56,25 @@ public final class CorruptionSignal {
             file.failCorrupt(corrupt);
         }
         return corrupt;
+    }
+
+    /** As {@link #fatal}, for a check, which goes on: the image is marked, where it may be written to, and stays in use. */
+    public synchronized void mark(Consumer<String> findings, String what) throws BlockException {
+        if (readOnly) {
+            nonFatal(findings, what);
+        } else if (!marked && !file.isFailed()) {
+            marked = true;
+            told = true;
+            findings.accept(marking(what));
+            if (header.markCorrupt()) {
+                header.write(file);
+                file.flush();
+            }
+        }
+    }
+
+    private static String marking(String what) {
+        return "qcow2: Marking image as corrupt: " + what + "; further corruption events will be suppressed";
     }
 
     /** One request fails; the image stays in use. @return what the caller throws */
@@ -75,12 +93,15 @@ public final class CorruptionSignal {
     }
 
     /**
-     * What a look at the tables threw: if they are corrupt the image is marked.
+     * What a look at the tables threw. Where they name what can't be, which is an I/O error, the image is marked; counts that contradict a change, which is
+     * an invalid argument, only fail that change.
      *
      * @return what the caller throws; not under a lock of the image's
      */
     public BlockException ofTables(BlockException e) {
-        return e.kind() == Kind.CORRUPT && !file.isFailed() ? fatal(e.getMessage()) : e;
+        return e.kind() == Kind.CORRUPT && e.reason().equals(Kind.IO.reason()) && !file.isFailed()
+                ? fatal(String.valueOf(e.getMessage()))
+                : e;
     }
 
     private static BlockException failure(String what) {

@@ -48,6 +48,15 @@ public final class HeaderSector {
         Bits.putU64(sector, 64, tableOffset);
     }
 
+    /** As it stands, however many that is. */
+    public long snapshotCount() {
+        return Bits.u32(sector, 60);
+    }
+
+    public long snapshotTableOffset() {
+        return Bits.u64(sector, 64);
+    }
+
     public void setIncompatibleFeatures(long bits) {
         Bits.putU64(sector, 72, bits);
     }

@@ -6,6 +6,7 @@ import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import java.lang.foreign.MemorySegment;
@@ -131,6 +132,19 @@ public final class ImageFile implements AutoCloseable {
     /** Whether the image is not used any more, not even for reads. */
     public boolean isCorrupt() {
         return corrupt;
+    }
+
+    /** The words of a table; what lies behind the end of the file reads as zeros. Only for a table that was validated, or is being checked. */
+    public long[] tableWords(long hostOffset, int count) throws BlockException {
+        long[] words = new long[count];
+        int there = (int) Math.clamp((lengthBytes() - hostOffset) / 8, 0, count);
+        if (there > 0) {
+            MemorySegment bytes = store.view(hostOffset, 8L * there);
+            for (int i = 0; i < there; i++) {
+                words[i] = Bits.u64(bytes, 8L * i);
+            }
+        }
+        return words;
     }
 
     /** A metadata write: durable after the next {@link #flush}. */

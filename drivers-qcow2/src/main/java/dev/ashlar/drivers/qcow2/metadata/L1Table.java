@@ -39,14 +39,7 @@ public final class L1Table {
 
     /** Reads a table of which offset and length were validated against the file. */
     public static L1Table load(ImageFile file, long hostOffset, int count) throws BlockException {
-        long[] entries = new long[count];
-        if (count > 0) {
-            MemorySegment words = file.store().view(hostOffset, 8L * count);
-            for (int i = 0; i < count; i++) {
-                entries[i] = Bits.u64(words, 8L * i);
-            }
-        }
-        return new L1Table(file, hostOffset, entries);
+        return new L1Table(file, hostOffset, file.tableWords(hostOffset, count));
     }
 
     /** A table that is not (or will be) at {@code hostOffset}. */

@@ -83,17 +83,68 @@ public final class Snapshots {
         }
     }
 
-    public static Snapshots load(MetadataContext context, WriteBack writeBack, Qcow2Header header)
+    /** @param checking a table that can't be read is left to a check, which reads it again */
+    public static Snapshots load(
+            MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean checking)
             throws BlockException {
-        int count = (int) header.snapshotCount();
-        if (count == 0) {
+        if (header.snapshotCount() == 0) {
             return new Snapshots(context, writeBack, List.of(), 0, 0);
         }
+        try {
+            return load(context, writeBack, header);
+        } catch (BlockException e) {
+            if (!checking) {
+                throw e;
+            }
+            return new Snapshots(context, writeBack, List.of(), 0, 0);
+        }
+    }
+
+    private static Snapshots load(MetadataContext context, WriteBack writeBack, Qcow2Header header)
+            throws BlockException {
+        int count = (int) Math.min(header.snapshotCount(), SnapshotTable.MAX_SNAPSHOTS);
         long offset = header.snapshotTableOffset();
         long bytes = Math.min(SnapshotTable.MAX_BYTES, context.file().lengthBytes() - offset);
+        if (offset < 0 || bytes <= 0) {
+            throw new BlockException(Kind.CORRUPT, "Snapshot table offset invalid");
+        }
         MemorySegment table = context.file().store().view(offset, bytes);
         SnapshotTable.Parsed parsed = SnapshotTable.parse(table, count, header.sizeBytes());
         return new Snapshots(context, writeBack, parsed.entries(), offset, parsed.lengthBytes());
+    }
+
+    /**
+     * What a check has read takes the place of what was loaded; under the image's locks.
+     *
+     * @param offset 0: the table can't be used
+     * @param bytes that the table takes on disk
+     */
+    public void adopt(List<SnapshotEntry> found, long offset, long bytes) {
+        entries = Collections.unmodifiableList(new ArrayList<>(found));
+        index = null;
+        tableOffset = offset;
+        tableBytes = bytes;
+        context.overlaps().forget();
+    }
+
+    /** The table is written anew, as the format wants it; counts are right by now. */
+    public void rewrite() throws BlockException {
+        try (ExclusiveMetadata exclusive = exclusive()) {
+            List<SnapshotEntry> wanted = entries;
+            NewTable newTable = reserveTable(wanted);
+            exclusive.makeCountsDurable();
+            long oldOffset = tableOffset;
+            long oldBytes = tableBytes;
+            putInForce(newTable, wanted);
+            // of a table that lay behind the end of the file nothing is counted
+            long first = geometry.clusterIndex(oldOffset);
+            long there = Math.min(oldBytes, file.lengthBytes() - oldOffset);
+            for (long i = 0; i < geometry.clustersFor(Math.max(there, 0)); i++) {
+                if (context.refcounts().get(first + i) > 0) {
+                    context.allocator().release(first + i, 1);
+                }
+            }
+        }
     }
 
     /** Entries in table order; an unmodifiable list that later changes do not touch. */
@@ -371,6 +422,13 @@ public final class Snapshots {
 
     /** Writes the new table, makes it durable with all written before, and puts it in force with the header's sector. */
     private void switchTable(NewTable newTable, List<SnapshotEntry> wanted) throws BlockException {
+        long oldOffset = tableOffset;
+        long oldBytes = tableBytes;
+        putInForce(newTable, wanted);
+        releaseTable(oldOffset, oldBytes);
+    }
+
+    private void putInForce(NewTable newTable, List<SnapshotEntry> wanted) throws BlockException {
         long offset = geometry.clusterOffset(newTable.firstCluster());
         if (newTable.clusters() > 0) {
             file.write(offset, MemorySegment.ofArray(SnapshotTable.encode(wanted)));
@@ -379,14 +437,11 @@ public final class Snapshots {
         context.header().setSnapshots(offset, wanted.size());
         context.header().write(file);
         file.flush();
-        long oldOffset = tableOffset;
-        long oldBytes = tableBytes;
         entries = Collections.unmodifiableList(new ArrayList<>(wanted));
         index = null;
         tableOffset = offset;
         tableBytes = newTable.bytes();
         context.overlaps().forget();
-        releaseTable(oldOffset, oldBytes);
     }
 
     private ExclusiveMetadata exclusive() throws BlockException {
