@@ -56,12 +56,13 @@ public final class Qcow2Driver implements BlockDriver {
         requireWithin(request.limits(), header);
         if (BitmapExtension.isOutdated(header)) {
             request.notices()
-                    .accept("warning: " + (header.version() < 3
-                            ? "This qcow2 v2 image contains bitmaps, but they may have been modified by a program"
-                                    + " without persistent bitmap support; so now they must all be considered"
-                                    + " inconsistent"
-                            : "a program lacking bitmap support modified this file, so all bitmaps are now"
-                                    + " considered inconsistent"));
+                    .accept("warning: "
+                            + (header.version() < 3
+                                    ? "This qcow2 v2 image contains bitmaps, but they may have been modified by a"
+                                            + " program without persistent bitmap support; so now they must all be"
+                                            + " considered inconsistent"
+                                    : "a program lacking bitmap support modified this file, so all bitmaps are now"
+                                            + " considered inconsistent"));
             request.notices().accept("Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.");
         }
         boolean damaged = header.has(Feature.CORRUPT) || header.has(Feature.DIRTY);

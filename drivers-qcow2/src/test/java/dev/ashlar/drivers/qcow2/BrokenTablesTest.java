@@ -51,7 +51,9 @@ class BrokenTablesTest {
     }
 
     private void putWord(long offset, long value) throws BlockException {
-        raw.write(offset, MemorySegment.ofArray(ByteBuffer.allocate(8).putLong(value).array()));
+        raw.write(
+                offset,
+                MemorySegment.ofArray(ByteBuffer.allocate(8).putLong(value).array()));
     }
 
     private boolean isMarked() {
@@ -125,6 +127,7 @@ class BrokenTablesTest {
         putWord(88, 0);
         graph.open("disk", OpenOptions.readOnly()).close();
         assertEquals(2, notices.size(), notices::toString);
-        assertTrue(notices.get(0).startsWith("warning: ") && notices.get(0).endsWith("inconsistent"), notices::toString);
+        assertTrue(
+                notices.get(0).startsWith("warning: ") && notices.get(0).endsWith("inconsistent"), notices::toString);
     }
 }

@@ -206,8 +206,7 @@ public final class RefcountTable {
                         Kind.INVALID,
                         "Refcount of the " + where + " would exceed " + geometry.maxRefcount() + " ("
                                 + geometry.refcountBits() + " bits)")
-                : new BlockException(
-                        Kind.CORRUPT, "Refcount of the " + where + " is 0 already");
+                : new BlockException(Kind.CORRUPT, "Refcount of the " + where + " is 0 already");
     }
 
     /**

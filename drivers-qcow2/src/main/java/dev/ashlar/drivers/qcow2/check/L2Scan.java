@@ -47,7 +47,7 @@ final class L2Scan {
     /** @return whether the table claims every cluster that it names as its own (COPIED) */
     boolean scan(long l2Offset) throws BlockException {
         try {
-            reader.words(l2Offset, words);
+            reader.rawWords(l2Offset, words);
         } catch (BlockException e) {
             findings.checkError("ERROR: I/O error in check_refcounts_l2");
             throw e;
@@ -55,6 +55,13 @@ final class L2Scan {
         nextContiguous = 0;
         allCopied = true;
         int entries = geometry.l2Entries();
+        long first = TableReader.fromDisk(words[0]);
+        if (stride == 1 && isSound(first) && TableReader.isOneRun(words, geometry.clusterBytes())) {
+            if (wholeRun(first, entries)) {
+                return TableEntry.isCopied(first);
+            }
+        }
+        TableReader.fromDisk(words);
         for (int i = 0; i < entries; ) {
             long word = words[i * stride];
             if (word == 0 && stride == 1) {
@@ -76,6 +83,20 @@ final class L2Scan {
                 && offset != 0
                 && geometry.isAligned(offset)
                 && !layout.externalData();
+    }
+
+    /** A table of clusters that all follow each other, the usual case. @return false: they reach behind the end of the file, and nothing was counted */
+    private boolean wholeRun(long word, int entries) {
+        long offset = TableEntry.offset(word);
+        // a sum that leaves the offset's bits is no run
+        boolean inRange = (word ^ (word + (entries - 1L) * geometry.clusterBytes())) >>> 56 == 0;
+        long bytes = (long) entries * geometry.clusterBytes();
+        if (!inRange || references.isBehindEnd(offset, bytes)) {
+            return false;
+        }
+        allocated(offset, entries);
+        references.count(offset, bytes, findings);
+        return true;
     }
 
     /** Clusters that follow each other in the table and on the host. @return how many */

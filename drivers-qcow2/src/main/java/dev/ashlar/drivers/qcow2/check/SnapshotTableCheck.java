@@ -56,7 +56,8 @@ final class SnapshotTableCheck {
             dropped = overhanging;
             count = SnapshotTable.MAX_SNAPSHOTS;
         }
-        if (offset < 0 || offset > Long.MAX_VALUE - count * SnapshotTable.HEAD_BYTES
+        if (offset < 0
+                || offset > Long.MAX_VALUE - count * SnapshotTable.HEAD_BYTES
                 || !context.geometry().isAligned(offset)) {
             throw unusable(Kind.INVALID, "snapshot table offset invalid", 0);
         }
@@ -100,9 +101,7 @@ final class SnapshotTableCheck {
             if (tidyBytes > SnapshotTable.MAX_BYTES || end > Integer.MAX_VALUE) {
                 if (!repairing) {
                     throw unusable(
-                            Kind.TOO_LARGE,
-                            "failed to read the snapshot table: Snapshot table is too big",
-                            count - i);
+                            Kind.TOO_LARGE, "failed to read the snapshot table: Snapshot table is too big", count - i);
                 }
                 findings.say("Discarding " + (count - i) + " overhanging snapshots (snapshot table is too big)");
                 dropped += count - i;
@@ -122,8 +121,7 @@ final class SnapshotTableCheck {
     }
 
     /** The entry without the extra data that is too much. */
-    private SnapshotEntry entry(long hostOffset, int keptExtra, long extraBytes, int namesBytes)
-            throws BlockException {
+    private SnapshotEntry entry(long hostOffset, int keptExtra, long extraBytes, int namesBytes) throws BlockException {
         int kept = SnapshotTable.HEAD_BYTES + keptExtra;
         MemorySegment whole = MemorySegment.ofArray(new byte[kept + namesBytes]);
         whole.copyFrom(reader.bytes(hostOffset, kept));
@@ -139,8 +137,8 @@ final class SnapshotTableCheck {
         if (info.diskSizeBytes() >= 0) {
             return entry;
         }
-        findings.say((repairing ? "Repairing" : "ERROR") + " snapshot table entry " + number
-                + " has an invalid disk size");
+        findings.say(
+                (repairing ? "Repairing" : "ERROR") + " snapshot table entry " + number + " has an invalid disk size");
         faulty++;
         SnapshotInfo valid = new SnapshotInfo(
                 info.id(),

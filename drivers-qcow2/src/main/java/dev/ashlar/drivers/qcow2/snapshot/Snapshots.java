@@ -84,8 +84,7 @@ public final class Snapshots {
     }
 
     /** @param checking a table that can't be read is left to a check, which reads it again */
-    public static Snapshots load(
-            MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean checking)
+    public static Snapshots load(MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean checking)
             throws BlockException {
         if (header.snapshotCount() == 0) {
             return new Snapshots(context, writeBack, List.of(), 0, 0);
