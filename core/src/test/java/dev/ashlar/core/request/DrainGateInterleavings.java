@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dashlar.interleavings=20000} tries more interleavings per pair. Runs in a JVM of its own, on the class path.
  */
 class DrainGateInterleavings {
-    private static final int INTERLEAVINGS = Integer.getInteger("ashlar.interleavings", 1000);
+    private static final int INTERLEAVINGS = Integer.getInteger("ashlar.interleavings", 600);
 
     /** D1: no ordinary request sees a drain from inside. */
     @Test
