@@ -30,6 +30,7 @@ class SideBySideTest {
             "options.txt",
             "backing.txt",
             "bitmaps.txt",
+            "measure.txt",
             "tables.txt",
             "resize.txt",
             "amend.txt");

@@ -2,7 +2,10 @@ package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.MeasureRequest;
+import dev.ashlar.core.spi.MeasuredSize;
 import dev.ashlar.core.spi.SecretSource;
+import dev.ashlar.core.spi.SizeMeasurable;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -91,6 +94,27 @@ public final class BlockGraph implements AutoCloseable {
      */
     public void createImage(String fileName, String format, Map<String, String> options) throws BlockException {
         new ImageCreation(this, fileName, format, options).run();
+    }
+
+    /**
+     * Tells how large a new image gets, without creating it.
+     *
+     * @param format name of the format
+     * @param options as for {@link #createImage}
+     * @param content what it is to hold, for instance a snapshot; null: nothing
+     * @param image the node whose bitmaps it is to hold; given where {@code content} is
+     * @throws BlockException UNSUPPORTED where the format can't tell; else as {@link SizeMeasurable#measure}
+     */
+    public MeasuredSize measure(
+            String format, Map<String, String> options, @Nullable BlockBackend content, @Nullable BlockNode image)
+            throws BlockException {
+        if (!(registry.find(format) instanceof SizeMeasurable measurable)) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED,
+                    "Block driver '" + FileNames.escape(format) + "' does not support size measurement");
+        }
+        MeasuredBackend source = content == null || image == null ? null : new MeasuredBackend(content, image);
+        return measurable.measure(new MeasureRequest(options, secrets, source));
     }
 
     /** The name of the format that {@link #open} would choose by probing. */

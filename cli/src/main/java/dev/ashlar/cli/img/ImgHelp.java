@@ -27,9 +27,12 @@ public final class ImgHelp {
                     [-S SIZE] [-t CACHE] [-T CACHE] [-m N] [-W] [-n] [--target-is-zero]
                     [--bitmaps [--skip-broken-bitmaps]] [-p] [-q] [-U] FILE... TARGET
           create    makes an image: [-f FMT] [-o OPTIONS] [-b BACKING [-F FMT]] [-u] [-q] FILE [SIZE]
+          dd        copies blocks: [-f FMT] [-O FMT] [-U] [bs=SIZE] [count=BLOCKS] [skip=BLOCKS] if=INPUT of=OUTPUT
           info      tells about an image: [--output=human|json] [--backing-chain] [-f FMT] [-U] FILE
           map       tells where the bytes lie: [--output=human|json] [--start-offset=N] [--max-length=N] [-f FMT] [-U]
                     FILE
+          measure   tells how large a new image gets: [--output=human|json] [-O FMT] [-o OPTIONS]
+                    [--size SIZE | [-f FMT] [-l SNAPSHOT] [-U] FILE]
           rebase    gives an image another backing file: -b BACKING [-F FMT] [-u] [-t CACHE] [-T CACHE] [-f FMT] [-p]
                     [-q] [-U] FILE
           resize    changes the size of the disk: [-f FMT] [--preallocation=MODE] [--shrink] [-q] FILE [+|-]SIZE

@@ -36,12 +36,18 @@ final class ImgOptions {
 
     private final Console console;
     private final OptionScanner scanner;
+    private final boolean explains;
     private boolean imageOpts;
     private boolean targetImageOpts;
 
+    /**
+     * @param letters as {@link OptionScanner} takes them; without a leading {@code :} getopt itself says what is wrong, and the help
+     *     follows, as some subcommands of qemu-img have it
+     */
     ImgOptions(Console console, String[] words, String letters, LongOption... longOptions) {
         this.console = console;
-        scanner = new OptionScanner(words, letters, longOptions, null);
+        scanner = new OptionScanner(words, letters, longOptions, console.err());
+        explains = !letters.startsWith(":");
     }
 
     /** The next option that the subcommand has to look at, or {@link OptionScanner#END}. */
@@ -49,7 +55,7 @@ final class ImgOptions {
         int option = scanner.next();
         return switch (option) {
             case ':' -> throw console.usageError("missing argument for option '" + scanner.lastWord() + "'");
-            case '?' -> throw console.usageError("unrecognized option '" + scanner.lastWord() + "'");
+            case '?' -> throw mistaken();
             case 'h' -> {
                 ImgHelp.print(console);
                 throw new ProgramExit(0);
@@ -68,6 +74,14 @@ final class ImgOptions {
             }
             default -> option;
         };
+    }
+
+    private ProgramExit mistaken() throws BlockException {
+        if (!explains) {
+            return console.usageError("unrecognized option '" + scanner.lastWord() + "'");
+        }
+        ImgHelp.print(console);
+        return new ProgramExit(0);
     }
 
     /** Whether operands describe images by options ({@code --image-opts}) and are no file names. */

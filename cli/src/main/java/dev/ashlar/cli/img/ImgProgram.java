@@ -1,7 +1,6 @@
 package dev.ashlar.cli.img;
 
 import dev.ashlar.cli.Console;
-import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockException;
@@ -61,17 +60,14 @@ public final class ImgProgram {
             case "convert" -> new ConvertCommand(console).run(words);
             case "commit" -> new CommitCommand(console).run(words);
             case "create" -> new CreateCommand(console).run(words);
+            case "dd" -> new DdCommand(console).run(words);
             case "info" -> new InfoCommand(console).run(words);
             case "map" -> new MapCommand(console).run(words);
+            case "measure" -> new MeasureCommand(console).run(words);
             case "rebase" -> new RebaseCommand(console).run(words);
             case "resize" -> new ResizeCommand(console).run(words);
             case "snapshot" -> new SnapshotCommand(console).run(words);
-            case "dd", "measure" -> throw refused(words[0]);
             default -> throw console.usageError("Command not found: " + words[0]);
         };
-    }
-
-    private ProgramExit refused(String command) {
-        return console.unsupported("the command '" + command + "'");
     }
 }

@@ -15,6 +15,11 @@ public interface BitmapStore {
      */
     void loadBitmaps(NodeBitmaps bitmaps) throws BlockException;
 
+    /** Whether the image's format keeps bitmaps in general. */
+    default boolean canKeepBitmaps() {
+        return true;
+    }
+
     /**
      * Says whether one more bitmap can be stored.
      *

@@ -156,7 +156,7 @@ record Qcow2CreateOptions(
         };
     }
 
-    private static int clusterBits(long bytes, boolean extendedL2) throws BlockException {
+    static int clusterBits(long bytes, boolean extendedL2) throws BlockException {
         if (Long.bitCount(bytes) != 1
                 || bytes < 1L << ClusterGeometry.MIN_CLUSTER_BITS
                 || bytes > 1L << ClusterGeometry.MAX_CLUSTER_BITS) {
@@ -169,7 +169,7 @@ record Qcow2CreateOptions(
         return Long.numberOfTrailingZeros(bytes);
     }
 
-    private static int refcountOrder(long bits) throws BlockException {
+    static int refcountOrder(long bits) throws BlockException {
         if (Long.bitCount(bits) != 1 || bits < 1 || bits > 64) {
             throw invalid("Refcount width must be a power of two and may not exceed 64 bits");
         }
@@ -202,7 +202,7 @@ record Qcow2CreateOptions(
         };
     }
 
-    private static long number(String name, String value) throws BlockException {
+    static long number(String name, String value) throws BlockException {
         try {
             return Long.parseLong(value);
         } catch (NumberFormatException e) {

@@ -8,9 +8,12 @@ import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.MeasureRequest;
+import dev.ashlar.core.spi.MeasuredSize;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.core.spi.SizeMeasurable;
 import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
@@ -27,7 +30,7 @@ import java.util.List;
 import java.util.Map;
 
 /** The driver of qcow2 images, versions 2 and 3. */
-public final class Qcow2Driver implements BlockDriver {
+public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
     /** For the service loader. */
     public Qcow2Driver() {}
 
@@ -191,6 +194,11 @@ public final class Qcow2Driver implements BlockDriver {
     @Override
     public void validateCreate(Map<String, String> options) throws BlockException {
         Qcow2Creator.validate(Qcow2CreateOptions.parse(options));
+    }
+
+    @Override
+    public MeasuredSize measure(MeasureRequest request) throws BlockException {
+        return MeasuredLayout.of(request);
     }
 
     @Override

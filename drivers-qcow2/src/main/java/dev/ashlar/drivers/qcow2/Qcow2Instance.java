@@ -390,6 +390,11 @@ final class Qcow2Instance
     }
 
     @Override
+    public boolean canKeepBitmaps() {
+        return header.version() >= 3;
+    }
+
+    @Override
     public void requireRoomFor(String name, long granularityBytes) throws BlockException {
         bitmaps.requireRoomFor(name, granularityBytes, sizeBytes);
     }

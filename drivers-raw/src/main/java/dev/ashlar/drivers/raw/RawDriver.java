@@ -7,17 +7,22 @@ import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.MeasureRequest;
+import dev.ashlar.core.spi.MeasuredSize;
+import dev.ashlar.core.spi.MeasuredSource;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.SizeMeasurable;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /** The format driver {@code raw}: guest bytes are host bytes, from an offset on. */
-public final class RawDriver implements BlockDriver {
+public final class RawDriver implements BlockDriver, SizeMeasurable {
     private static final String NAME = "raw";
 
     /** For {@link java.util.ServiceLoader}. */
@@ -83,6 +88,17 @@ public final class RawDriver implements BlockDriver {
             throw new BlockException(Kind.TOO_LARGE, "Image size is too large");
         }
         request.file().truncate(RawImage.wholeSectors(sizeBytes), mode);
+    }
+
+    /** What is not written counts: the file is as long as the disk, sparse or not. */
+    @Override
+    public MeasuredSize measure(MeasureRequest request) throws BlockException {
+        MeasuredSource source = request.source();
+        long bytes = source == null
+                // Not checked for overflow: the result is unsigned.
+                ? (SizeOption.parse(request.options(), "size", 0) + RawImage.SECTOR_BYTES - 1) & -RawImage.SECTOR_BYTES
+                : source.lengthBytes();
+        return new MeasuredSize(bytes, bytes, OptionalLong.empty());
     }
 
     @Override
