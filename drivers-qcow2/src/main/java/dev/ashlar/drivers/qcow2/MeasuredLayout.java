@@ -52,11 +52,11 @@ final class MeasuredLayout {
             dataBytes = options.hasBackingFile() ? diskBytes : dataBytes(source);
         }
         long fullBytes = diskBytes + metadataBytes(diskBytes) + cryptoBytes;
-        boolean bitmaps = source != null && options.version() >= 3 && source.canKeepBitmaps();
-        return new MeasuredSize(
-                fullBytes - diskBytes + dataBytes,
-                fullBytes,
-                bitmaps ? OptionalLong.of(bitmapsBytes(source)) : OptionalLong.empty());
+        OptionalLong bitmapsBytes = OptionalLong.empty();
+        if (source != null && options.version() >= 3 && source.canKeepBitmaps()) {
+            bitmapsBytes = OptionalLong.of(bitmapsBytes(source));
+        }
+        return new MeasuredSize(fullBytes - diskBytes + dataBytes, fullBytes, bitmapsBytes);
     }
 
     private long cryptoBytes(MeasureRequest request) throws BlockException {
