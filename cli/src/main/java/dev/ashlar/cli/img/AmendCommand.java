@@ -15,7 +15,9 @@ import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.OptionDescriptor;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** {@code amend}: changes options of an image that it was created with. */
@@ -93,7 +95,13 @@ final class AmendCommand {
         ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 1);
         line.at(0);
         try {
-            image.amend(values.asMap(), done -> {
+            Map<String, String> keySlots = encryption(values.asMap());
+            if (!keySlots.isEmpty()) {
+                image.changeKeySlots(keySlots);
+            }
+            Map<String, String> others = new HashMap<>(values.asMap());
+            others.keySet().removeAll(keySlots.keySet());
+            image.amend(others, done -> {
                 if (done < 1) {
                     line.at(done * 100);
                 }
@@ -110,6 +118,16 @@ final class AmendCommand {
         }
         line.end();
         return 0;
+    }
+
+    private static Map<String, String> encryption(Map<String, String> options) {
+        Map<String, String> found = new HashMap<>();
+        for (Map.Entry<String, String> option : options.entrySet()) {
+            if (option.getKey().startsWith("encrypt.")) {
+                found.put(option.getKey(), option.getValue());
+            }
+        }
+        return found;
     }
 
     private static boolean isKnown(List<OptionDescriptor> options, String name) {

@@ -25,6 +25,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class EncryptedInteropTest {
     private static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
     private static final int DISK_BYTES = 2 << 20;
+    private static final List<String> MEASURING = List.of("create", "amend");
+    private static final int TRIES = 10;
 
     private static String run(boolean ours, int status, List<String> words) {
         if (!ours) {
@@ -34,7 +36,14 @@ class EncryptedInteropTest {
                 real.add(1, words.get(0));
             }
             Command.Result result = Command.of(real).run();
-            assertEquals(status, result.exitCode(), () -> String.join(" ", real) + ": " + result);
+            // the real program measures how fast it derives keys, and gives up where a busy machine upsets the clock
+            for (int i = 0;
+                    status == 0 && result.exitCode() != 0 && MEASURING.contains(words.get(0)) && i < TRIES;
+                    i++) {
+                result = Command.of(real).run();
+            }
+            Command.Result last = result;
+            assertEquals(status, last.exitCode(), () -> String.join(" ", real) + ": " + last);
             return result.output();
         }
         ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -166,5 +175,37 @@ class EncryptedInteropTest {
             run(ours, 0, words(secret, "convert", "--image-opts", "-O", "raw", described(image), back.toString()));
             assertEquals(-1, Files.mismatch(raw, back));
         }
+    }
+
+    /** A passphrase added by one, used by the other, and the first one erased. */
+    @ParameterizedTest(name = "amended by {0}")
+    @CsvSource({"ashlar", "qemu"})
+    void passphrasesAreAmended(String amender, @ScratchDir Path directory) throws IOException {
+        boolean ours = amender.equals("ashlar");
+        Path secret = directory.resolve("secret");
+        Path other = directory.resolve("other");
+        Files.writeString(secret, "open sesame");
+        Files.writeString(other, "abracadabra");
+        Path image = directory.resolve("disk.qcow2");
+        String all = "encrypt.format=luks,encrypt.key-secret=s0,encrypt.iter-time=10";
+        run(ours, 0, words(secret, "create", "-q", "-f", "qcow2", "-o", all, image.toString(), "" + DISK_BYTES));
+        String second = "secret,id=s1,file=" + other;
+        String added = "encrypt.state=active,encrypt.new-secret=s1,encrypt.iter-time=10";
+        run(ours, 0, words(secret, "amend", "--object", second, "-o", added, "--image-opts", described(image)));
+        run(!ours, 0, words(other, "io", "--image-opts", described(image), "-c", "write -P 7 0 64k"));
+        run(
+                ours,
+                0,
+                words(
+                        other,
+                        "amend",
+                        "-o",
+                        "encrypt.state=inactive,encrypt.keyslot=0",
+                        "--image-opts",
+                        described(image)));
+        run(!ours, 1, words(secret, "io", "--image-opts", described(image), "-c", "read -P 7 0 64k"));
+        run(!ours, 0, words(other, "io", "--image-opts", described(image), "-c", "read -P 7 0 64k"));
+        // what is preallocated would be decrypted to noise, which qemu-img does not mind
+        run(true, 1, words(other, "resize", "--preallocation=falloc", "--image-opts", described(image), "8M"));
     }
 }

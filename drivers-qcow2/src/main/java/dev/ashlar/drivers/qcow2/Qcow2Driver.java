@@ -16,6 +16,7 @@ import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.SizeMeasurable;
 import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.crypt.KeySlotChange;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
@@ -26,6 +27,7 @@ import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -188,7 +190,9 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
 
     @Override
     public List<OptionDescriptor> amendOptions() {
-        return AmendRequest.DESCRIPTORS;
+        List<OptionDescriptor> options = new ArrayList<>(AmendRequest.DESCRIPTORS);
+        options.addAll(KeySlotChange.DESCRIPTORS);
+        return options;
     }
 
     @Override

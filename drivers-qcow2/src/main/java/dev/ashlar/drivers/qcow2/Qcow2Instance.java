@@ -660,6 +660,10 @@ final class Qcow2Instance
     }
 
     private void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
+        if (preallocation != Preallocation.OFF && file.encryption() != null) {
+            // the zeros of fresh host space would come out of decryption as noise
+            throw new BlockException(Kind.UNSUPPORTED, "Preallocation is not supported when resizing encrypted images");
+        }
         if (dataFile == null) {
             resizer.grow(sizeBytes, lengthBytes, preallocation);
             return;
