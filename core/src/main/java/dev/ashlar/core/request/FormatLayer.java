@@ -189,15 +189,29 @@ public final class FormatLayer extends Layer {
         zeroEdge(to, end - to);
     }
 
-    /** Part of a unit: written as data, unless it reads as zeros already. */
+    /**
+     * Part of a unit: written as data, unless it is zeros of this layer already. Where nothing but the end of a backing file makes it zeros, they are made this
+     * layer's own: another backing file may come to stand there.
+     */
     private void zeroEdge(long offset, long lengthBytes) throws BlockException {
         if (lengthBytes == 0) {
             return;
         }
         BlockStatus status = statusOf(offset, lengthBytes, 0);
-        if (!(status.zero() && status.lengthBytes() >= lengthBytes)) {
+        boolean zero = status.zero() && status.lengthBytes() >= lengthBytes;
+        if (zero && (backing == null || (status.allocated() && status.depth() == 0))) {
+            return;
+        }
+        if (!zero || !zeroUnit(roundDown(offset, zeroUnit))) {
             Zeros.write(this, offset, lengthBytes);
         }
+    }
+
+    /** Makes a whole unit zeros by its table entry, if it reads as zeros. */
+    private boolean zeroUnit(long offset) throws BlockException {
+        long unit = Math.min(zeroUnit, lengthBytes() - offset);
+        BlockStatus status = statusOf(offset, unit, 0);
+        return status.zero() && status.lengthBytes() >= unit && instance.writeZeroes(offset, unit, false) == unit;
     }
 
     @Override

@@ -141,7 +141,11 @@ final class ImageMachine {
             case SNAPSHOT_APPLY -> applySnapshot(operation.amount());
             case SNAPSHOT_DELETE -> deleteSnapshot(operation.amount());
             case GROW -> grow(operation.amount(), Preallocation.OFF);
-            case GROW_PREALLOCATED -> grow(operation.amount(), Preallocation.METADATA);
+            // encrypted disks refuse it
+            case GROW_PREALLOCATED ->
+                grow(
+                        operation.amount(),
+                        image.format().info().encrypted() ? Preallocation.OFF : Preallocation.METADATA);
             case SHRINK -> shrink(operation.amount());
             case REOPEN -> reopen();
         }
