@@ -112,7 +112,7 @@ final class AmendCommand {
             if (!"Cannot amend the backing file".equals(e.getMessage())) {
                 throw e;
             }
-            console.error(e.getMessage());
+            console.error(String.valueOf(e.getMessage()));
             console.hint("You can use 'qemu-img rebase' instead.");
             return 1;
         }

@@ -23,7 +23,8 @@ class RebaseOntoLongerTest {
 
     private static void run(String... words) {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
-        int status = Main.run("ashlar", words, InputStream.nullInputStream(), java.io.OutputStream.nullOutputStream(), err);
+        int status =
+                Main.run("ashlar", words, InputStream.nullInputStream(), java.io.OutputStream.nullOutputStream(), err);
         assertEquals(0, status, () -> err.toString(StandardCharsets.UTF_8));
     }
 

@@ -76,7 +76,7 @@ class RepairCrashTest {
                 case COUNTS_ZERO -> put(file, block, new byte[CLUSTER_BYTES]);
                 case COUNTS_RANDOM -> {
                     for (int i = 0; i < 20; i++) {
-                        put(file, block + 2 * random.nextInt(60), new byte[] {0, (byte) (1 + random.nextInt(4))});
+                        put(file, block + 2L * random.nextInt(60), new byte[] {0, (byte) (1 + random.nextInt(4))});
                     }
                 }
                 case FLAGS_WRONG -> {

@@ -137,7 +137,7 @@ public final class ImageFile implements AutoCloseable {
     /** The words of a table; what lies behind the end of the file reads as zeros. Only for a table that was validated, or is being checked. */
     public long[] tableWords(long hostOffset, int count) throws BlockException {
         long[] words = new long[count];
-        int there = (int) Math.clamp((lengthBytes() - hostOffset) / 8, 0, count);
+        int there = Math.clamp((lengthBytes() - hostOffset) / 8, 0, count);
         if (there > 0) {
             MemorySegment bytes = store.view(hostOffset, 8L * there);
             for (int i = 0; i < there; i++) {
