@@ -70,10 +70,15 @@ final class QueueWorkers {
         } catch (RuntimeException | Error e) {
             entry.finish(-5, new BlockException(Kind.IO, "The request failed in core or in a driver: " + e, e));
         }
+        handBack(entry);
+        wakeOwner.run();
+    }
+
+    /** Any worker: puts a finished entry where the owner finds it. */
+    void handBack(QueueEntry entry) {
         do {
             entry.next = finished.get();
         } while (!finished.compareAndSet(entry.next, entry));
-        wakeOwner.run();
     }
 
     private void doWork(QueueEntry entry, @Nullable MemorySegment buffer) throws BlockException {
