@@ -9,7 +9,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Any bytes at all, from the sound and the hostile images on. */
 class RawBytesFuzzTest {
-    private static final int MAX_SEED_BYTES = 64 << 10;
+    private static final int MAX_SEED_BYTES = 256 << 10;
 
     static Stream<Arguments> seeds() throws BlockException {
         return SeedImage.all().stream()

@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.Qcow2Driver;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.hostile.HostileImage;
+import dev.ashlar.testkit.hostile.HostileTables;
 import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
@@ -34,8 +35,11 @@ final class SeedImage {
     /** Sound and hostile ones. */
     static List<SparseBytes> all() throws BlockException {
         List<SparseBytes> images = sound();
-        for (HostileImage hostile : HostileImage.all()) {
-            images.add(hostile.content());
+        List<HostileImage> hostile = new ArrayList<>(HostileImage.all());
+        hostile.addAll(HostileTables.refused());
+        hostile.addAll(HostileTables.damaged());
+        for (HostileImage each : hostile) {
+            images.add(each.content());
         }
         return images;
     }

@@ -41,7 +41,7 @@ final class DeedMenu {
         this.noise = noise;
     }
 
-    /** @param side who will do it: each has what only the other can do */
+    /** @param doer who will do it: each has what only the other can do */
     Deed draw(Side doer) {
         side = doer;
         while (true) {
@@ -216,6 +216,7 @@ final class DeedMenu {
                 refused ? () -> {} : () -> image.model.resize(newLength));
     }
 
+    @SuppressWarnings("RefactorSwitch")
     private @Nullable Deed drawAmend() {
         switch (random.nextInt(3)) {
             case 0 -> {
