@@ -18,7 +18,8 @@ import java.util.regex.Pattern;
  *
  * <p>A step is a line. {@code img …} and {@code io …} are run by both and compared; {@code qemu-img …} and {@code qemu-io …} are run
  * by the real program in both folders and compared as well, so that they show whether both folders hold the same; {@code sh …}
- * prepares both folders. {@code hold …} starts a real program in both folders that keeps an image open until {@code release}. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
+ * prepares both folders. {@code anywhere} before a step leaves out where in the file things lie: some commands of the real program
+ * copy several ranges at once, in any order. {@code hold …} starts a real program in both folders that keeps an image open until {@code release}. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
  * feed.
  */
 final class SideBySide implements AutoCloseable {
@@ -28,10 +29,16 @@ final class SideBySide implements AutoCloseable {
     private static final Pattern DATE_JSON = Pattern.compile("\"date-n?sec\": \\d+");
     private static final Pattern HOST_SPACE =
             Pattern.compile("(?m)^disk size: [\\d.]+ [KMG]?i?B$|\"actual-size\": \\d+");
+    private static final Pattern PLACE = Pattern.compile("\"offset\": \\d+|[\\d.]+% fragmented");
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 
     /** What a program said and how it ended. */
-    record Outcome(int status, String out, String err) {}
+    record Outcome(int status, String out, String err) {
+        /** Without host offsets and what depends on their order. */
+        Outcome unplaced() {
+            return new Outcome(status, PLACE.matcher(out).replaceAll("PLACE"), err);
+        }
+    }
 
     private final Path theirs;
     private final Path ours;
@@ -54,6 +61,10 @@ final class SideBySide implements AutoCloseable {
         }
         List<String> words = split(command);
         String program = words.removeFirst();
+        boolean anywhere = program.equals("anywhere");
+        if (anywhere) {
+            program = words.removeFirst();
+        }
         Outcome one;
         Outcome two;
         switch (program) {
@@ -85,7 +96,7 @@ final class SideBySide implements AutoCloseable {
             }
             default -> throw new IllegalArgumentException("unknown step: " + line);
         }
-        return difference(line, one, two);
+        return anywhere ? difference(line, one.unplaced(), two.unplaced()) : difference(line, one, two);
     }
 
     private static String difference(String line, Outcome theirs, Outcome ours) {

@@ -18,6 +18,7 @@ final class LibZstd {
             "ZSTD_createCCtx",
             "ZSTD_freeCCtx",
             "ZSTD_compressCCtx",
+            "ZSTD_compressBound",
             "ZSTD_createDCtx",
             "ZSTD_freeDCtx",
             "ZSTD_decompressDCtx",
@@ -54,11 +55,18 @@ final class LibZstd {
         private static final MethodHandle CREATE = bind("ZSTD_createCCtx");
         private static final MethodHandle FREE = bind("ZSTD_freeCCtx");
         private static final MethodHandle COMPRESS = bind("ZSTD_compressCCtx");
+        private static final MethodHandle BOUND = bind("ZSTD_compressBound");
 
         private Compress() {}
 
         static MemorySegment open() {
             return context(CREATE);
+        }
+
+        /** Length of the longest frame that a block of this length can become, in bytes. */
+        static long bound(long blockBytes) {
+            // its one argument is a length, where the common shape of the calls has an address
+            return CLibrary.call(BOUND, MemorySegment.ofAddress(blockBytes), 0, 0, 0, 0);
         }
 
         static long run(MemorySegment context, MemorySegment in, long inBytes, MemorySegment out, long outBytes) {

@@ -13,19 +13,17 @@ final class ZstdCompressor implements BlockCompressor {
 
     ZstdCompressor(int blockBytes) {
         in = Arena.ofAuto().allocate(blockBytes);
-        out = Arena.ofAuto().allocate(blockBytes);
+        out = Arena.ofAuto().allocate(LibZstd.Compress.bound(blockBytes));
     }
 
     @Override
     public int compress(MemorySegment source, MemorySegment destination) {
-        if (destination.byteSize() > out.byteSize()) {
-            throw new IllegalArgumentException("destination of " + destination.byteSize() + " bytes");
-        }
         user.enter();
         try {
             MemorySegment.copy(source, 0, in, 0, source.byteSize());
-            long used = LibZstd.Compress.run(context, in, source.byteSize(), out, destination.byteSize());
-            if (LibZstd.isError(used)) {
+            // with less room than this the library gives up on frames that would just have fitted
+            long used = LibZstd.Compress.run(context, in, source.byteSize(), out, out.byteSize());
+            if (LibZstd.isError(used) || used > destination.byteSize()) {
                 return NO_ROOM;
             }
             MemorySegment.copy(out, 0, destination, 0, used);

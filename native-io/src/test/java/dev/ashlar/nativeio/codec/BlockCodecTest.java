@@ -139,6 +139,23 @@ class BlockCodecTest {
         }
     }
 
+    /** Left to itself the library gives up a few bytes early. */
+    @Test
+    void aFrameThatJustFitsFits() {
+        assumeTrue(LibZstd.isPresent(), "libzstd is missing");
+        Random random = new Random(SEED);
+        try (BlockCompressor compressor = new ZstdCompressor(BLOCK)) {
+            for (int i = 0; i < 300; i++) {
+                MemorySegment content = MemorySegment.ofArray(content(random, 16 + random.nextInt(1000)));
+                int needed = compressor.compress(content, MemorySegment.ofArray(new byte[BLOCK]));
+                String message = "block " + i + ", seed " + SEED;
+                MemorySegment room = MemorySegment.ofArray(new byte[needed]);
+                assertEquals(needed, compressor.compress(content, room), message);
+                assertEquals(BlockCompressor.NO_ROOM, compressor.compress(content, room.asSlice(1)), message);
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("codecs")
     void longerShorterAndTruncatedStreamsAreRefused(Named named) {
