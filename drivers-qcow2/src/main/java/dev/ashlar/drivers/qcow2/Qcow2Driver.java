@@ -4,7 +4,6 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.ImageLimits;
 import dev.ashlar.core.spi.BlockDriver;
-import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
@@ -102,7 +101,7 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
             context.corruption().setNotices(request.notices());
             Qcow2Instance instance = new Qcow2Instance(header, context, dataFile, readOnly, punch, checking);
             if (!readOnly && !checking) {
-                prepareForWriting(instance, header, sector, file);
+                instance.prepareForWriting();
             }
             return instance;
         } catch (BlockException | RuntimeException e) {
@@ -128,22 +127,6 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
         limits.requireTable(
                 "reference count table",
                 header.refcountTableClusters() * header.geometry().clusterBytes());
-    }
-
-    /** An image that was not closed cleanly is repaired first; features that would become untrue by writing are cleared (rule R10). */
-    private static void prepareForWriting(
-            Qcow2Instance instance, Qcow2Header header, HeaderSector sector, ImageFile file) throws BlockException {
-        if (header.has(Feature.DIRTY) && instance.check(Repair.ALL, line -> {}).corruptions() > 0) {
-            throw new BlockException(Kind.CORRUPT, "Image was not closed cleanly and can't be repaired");
-        }
-        // the data file stays raw, and bitmaps are kept: this driver sees to that
-        long kept = header.autoclearFeatures() & (Feature.BITMAPS | Feature.DATA_FILE_RAW);
-        if (header.autoclearFeatures() != kept) {
-            sector.setAutoclearFeatures(kept);
-            sector.write(file);
-            file.flush();
-        }
-        instance.dropVoidBitmaps();
     }
 
     private static MemorySegment readHead(ChildAccess child) throws BlockException {

@@ -17,11 +17,13 @@ import java.util.Optional;
 /** One snapshot's content, read-only, beside the live disk. What it refers to has a count of its own, so it stays as it is. */
 final class SnapshotView implements FormatInstance {
     private final Qcow2Instance image;
+    private final DiskSnapshots snapshots;
     private final SnapshotInfo snapshot;
     private final L1Table table;
 
-    SnapshotView(Qcow2Instance image, SnapshotInfo snapshot, L1Table table) {
+    SnapshotView(Qcow2Instance image, DiskSnapshots snapshots, SnapshotInfo snapshot, L1Table table) {
         this.image = image;
+        this.snapshots = snapshots;
         this.snapshot = snapshot;
         this.table = table;
     }
@@ -71,7 +73,7 @@ final class SnapshotView implements FormatInstance {
 
     @Override
     public void close() {
-        image.viewClosed(snapshot);
+        snapshots.viewClosed(snapshot);
     }
 
     @Override

@@ -12,9 +12,11 @@ import java.lang.foreign.MemorySegment;
 /** The VM state: what the live L1 table maps behind the last entry that the disk needs. Source: qcow2 specification, "Snapshots". */
 final class VmStateView implements FormatInstance {
     private final Qcow2Instance image;
+    private final VmStateArea area;
 
-    VmStateView(Qcow2Instance image) {
+    VmStateView(Qcow2Instance image, VmStateArea area) {
         this.image = image;
+        this.area = area;
     }
 
     @Override
@@ -24,7 +26,7 @@ final class VmStateView implements FormatInstance {
 
     @Override
     public long lengthBytes() {
-        return image.vmStateAreaBytes();
+        return area.lengthBytes();
     }
 
     @Override
@@ -39,12 +41,12 @@ final class VmStateView implements FormatInstance {
 
     @Override
     public Mapping map(long offset, long lengthBytes) throws BlockException {
-        return image.mapVmState(offset, lengthBytes);
+        return area.map(offset, lengthBytes);
     }
 
     @Override
     public WritePlan planWrite(long offset, long lengthBytes) throws BlockException {
-        return image.planVmStateWrite(offset, lengthBytes);
+        return area.planWrite(offset, lengthBytes);
     }
 
     @Override

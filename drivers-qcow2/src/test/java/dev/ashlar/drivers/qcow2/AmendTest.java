@@ -59,7 +59,10 @@ class AmendTest {
             before = file.snapshot();
             BlockException refused = assertThrows(
                     BlockException.class,
-                    () -> ((Amendable) disk.format()).amend(Map.of("refcount_bits", "1"), done -> {}));
+                    () -> disk.format()
+                            .capability(Amendable.class)
+                            .orElseThrow()
+                            .amend(Map.of("refcount_bits", "1"), done -> {}));
             assertTrue(
                     String.valueOf(refused.getMessage()).startsWith("Cannot decrease refcount entry width to 1 bits"));
         }
@@ -90,7 +93,7 @@ class AmendTest {
         WriteLog log = new WriteLog();
         ImageMachine machine =
                 new ImageMachine(file, protocol -> new RecordingProtocol(protocol, log), log, model, size, true);
-        ((Amendable) machine.image().format()).amend(options, done -> {});
+        machine.image().format().capability(Amendable.class).orElseThrow().amend(options, done -> {});
         machine.reopen();
         machine.requireEqual();
         machine.requireClean();

@@ -334,7 +334,8 @@ class OrderingRulesTest {
         }
         SparseBytes initial = file.snapshot();
         Recorded good = Recorded.of(initial, image -> {
-            SnapshotRenamable renamable = (SnapshotRenamable) image.format();
+            SnapshotRenamable renamable =
+                    image.format().capability(SnapshotRenamable.class).orElseThrow();
             renamable.renameSnapshot(image.snapshots().snapshots().get(3), "short");
         });
         good.requireKept();

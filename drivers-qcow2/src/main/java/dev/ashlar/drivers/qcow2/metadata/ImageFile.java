@@ -123,6 +123,13 @@ public final class ImageFile implements AutoCloseable {
         }
     }
 
+    /** A page of a mapped table could not be read. @return what to tell */
+    public BlockException pageFailed(InternalError cause) {
+        BlockException unreadable = new BlockException(Kind.IO, "A page of the image's metadata can't be read", cause);
+        fail(unreadable);
+        return unreadable;
+    }
+
     /** The image contradicts itself in a way that makes using it dangerous: not even reads are answered any more. */
     void failCorrupt(BlockException cause) {
         fail(cause);
