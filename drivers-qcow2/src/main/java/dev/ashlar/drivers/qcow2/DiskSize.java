@@ -6,7 +6,7 @@ import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
 import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
-import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
+import dev.ashlar.drivers.qcow2.alloc.OwnedTables;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
@@ -21,7 +21,7 @@ final class DiskSize implements Resizable, Emptiable {
     private final Snapshots snapshots;
     private final StoredBitmaps bitmaps;
     private final Resizer resizer;
-    private final WritePlanner planner;
+    private final OwnedTables tables;
     private final WriteBack writeBack;
     private final int version;
 
@@ -36,7 +36,7 @@ final class DiskSize implements Resizable, Emptiable {
             Snapshots snapshots,
             StoredBitmaps bitmaps,
             Resizer resizer,
-            WritePlanner planner,
+            OwnedTables tables,
             WriteBack writeBack,
             int version) {
         this.disk = disk;
@@ -45,7 +45,7 @@ final class DiskSize implements Resizable, Emptiable {
         this.snapshots = snapshots;
         this.bitmaps = bitmaps;
         this.resizer = resizer;
-        this.planner = planner;
+        this.tables = tables;
         this.writeBack = writeBack;
         this.version = version;
     }
@@ -100,7 +100,7 @@ final class DiskSize implements Resizable, Emptiable {
         dataFile.grow(disk.sizeBytes(), lengthBytes, isPlain());
         resizer.grow(disk.sizeBytes(), lengthBytes, preallocation);
         if (dataFile.raw() && isPlain()) {
-            IdentityTables.link(context, planner, disk.sizeBytes(), lengthBytes);
+            IdentityTables.link(context, tables, disk.sizeBytes(), lengthBytes);
             writeBack.flush();
         }
     }

@@ -16,6 +16,7 @@ import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.CompressedPlanner;
+import dev.ashlar.drivers.qcow2.alloc.OwnedTables;
 import dev.ashlar.drivers.qcow2.alloc.Preallocator;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
@@ -82,9 +83,10 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         String backingFile = header.backingFile();
         this.backing = backingFile == null ? null : new ImageReference(backingFile, header.backingFormat());
         this.writeBack = new WriteBack(context, unmap);
-        this.planner = new WritePlanner(context, writeBack);
-        this.compressedPlanner = new CompressedPlanner(context, planner);
-        this.unmapper = new Unmapper(context, planner, header.version() >= 3, header.backingFile() != null);
+        OwnedTables tables = new OwnedTables(context, writeBack);
+        this.planner = new WritePlanner(context, tables);
+        this.compressedPlanner = new CompressedPlanner(context, tables);
+        this.unmapper = new Unmapper(context, tables, planner, header.version() >= 3, header.backingFile() != null);
         this.guestMap = new GuestMap(file);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
@@ -93,10 +95,10 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
                 context,
                 writeBack,
                 new DiskEnd(context, guestMap, compressedReader, planner, unmapper, header.backingFile() != null),
-                new Preallocator(context, planner));
+                new Preallocator(context, tables));
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
-        DiskSize size = new DiskSize(
-                disk, context, dataFile, snapshots, bitmaps, resizer, planner, writeBack, header.version());
+        DiskSize size =
+                new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, tables, writeBack, header.version());
         this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack, unmapper, size);
         this.capabilities = List.of(
                 this,

@@ -20,22 +20,22 @@ public final class CompressedPlanner {
 
     private final MetadataContext context;
     private final ClusterGeometry geometry;
-    private final WritePlanner planner;
+    private final OwnedTables tables;
 
-    public CompressedPlanner(MetadataContext context, WritePlanner planner) {
+    public CompressedPlanner(MetadataContext context, OwnedTables tables) {
         this.context = context;
         this.geometry = context.geometry();
-        this.planner = planner;
+        this.tables = tables;
     }
 
     /** As {@link dev.ashlar.core.spi.CompressionCapable#planCompressed}. */
     public CompressedPlan plan(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
-        planner.makeRoom();
+        tables.makeRoom();
         while (true) {
             try {
                 return tryPlan(guestOffset, sizesBytes, from, to);
             } catch (TableFullException e) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
     }
@@ -48,7 +48,7 @@ public final class CompressedPlanner {
             int l1Index = (int) geometry.l1Index(guestOffset);
             int l2Index = geometry.l2Index(guestOffset);
             int wanted = Math.min(to - from, geometry.l2Entries() - l2Index);
-            planner.ownL2(active, l1Index);
+            tables.own(active, l1Index);
             long[] words = new long[wanted];
             int done = 0;
             try {
@@ -64,7 +64,7 @@ public final class CompressedPlanner {
             }
             long[] found = Arrays.copyOf(words, done);
             reach(found);
-            return new Plan(active, l1Index, l2Index, found);
+            return new Plan(new PlannedEntries(context, active, l1Index, l2Index), found);
         } finally {
             context.lock().unlockWrite(stamp);
         }
@@ -117,26 +117,12 @@ public final class CompressedPlanner {
 
     /** Compressed clusters that nothing refers to yet. */
     private final class Plan implements CompressedPlan {
-        private final L1Table active;
-        private final int l1Index;
-        private final int l2Index;
+        private final PlannedEntries entries;
         private final long[] words;
-        private boolean pinned = true;
 
-        Plan(L1Table active, int l1Index, int l2Index, long[] words) {
-            this.active = active;
-            this.l1Index = l1Index;
-            this.l2Index = l2Index;
+        Plan(PlannedEntries entries, long[] words) {
+            this.entries = entries;
             this.words = words;
-            active.pin(l1Index);
-        }
-
-        /** Under the lock, once: a snapshot shares the table only when no plan for it is under way. */
-        private void ended() {
-            if (pinned) {
-                pinned = false;
-                active.unpin(l1Index);
-            }
         }
 
         @Override
@@ -156,31 +142,18 @@ public final class CompressedPlanner {
 
         @Override
         public void commit() throws BlockException {
-            long stamp = context.lock().writeLock();
-            try {
-                context.file().requireHealthy();
+            entries.commit((active, l1Index, l2Index) -> {
                 for (int i = 0; i < words.length; i++) {
                     long old = active.l2Word(l1Index, l2Index + i);
                     active.putL2Entry(l1Index, l2Index + i, words[i], 0);
-                    WritePlanner.quarantine(context, old);
+                    tables.giveUp(old);
                 }
-            } finally {
-                ended();
-                context.lock().unlockWrite(stamp);
-            }
+            });
         }
 
         @Override
         public void abort() {
-            long stamp = context.lock().writeLock();
-            try {
-                releaseAll(words);
-            } catch (BlockException e) {
-                context.file().fail(e);
-            } finally {
-                ended();
-                context.lock().unlockWrite(stamp);
-            }
+            entries.abort(() -> releaseAll(words));
         }
     }
 }

@@ -36,24 +36,24 @@ public final class IdentityTables {
     }
 
     /** Links the clusters of a live disk from one offset to another; what has an entry keeps it. Durable after the next flush. */
-    public static void link(MetadataContext context, WritePlanner planner, long fromBytes, long toBytes)
+    public static void link(MetadataContext context, OwnedTables tables, long fromBytes, long toBytes)
             throws BlockException {
         ClusterGeometry geometry = context.geometry();
         for (long at = geometry.alignDown(fromBytes); at < toBytes; ) {
             long covered = geometry.l1EntryCoverageBytes();
             long tableEnd = (at & -covered) + covered;
             long stop = tableEnd > at ? Math.min(toBytes, tableEnd) : toBytes;
-            planner.makeRoom();
+            tables.makeRoom();
             try {
-                linkInTable(context, planner, at, stop);
+                linkInTable(context, tables, at, stop);
                 at = stop;
             } catch (TableFullException e) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
     }
 
-    private static void linkInTable(MetadataContext context, WritePlanner planner, long from, long to)
+    private static void linkInTable(MetadataContext context, OwnedTables tables, long from, long to)
             throws BlockException {
         L2Layout layout = context.layout();
         ClusterGeometry geometry = context.geometry();
@@ -62,7 +62,7 @@ public final class IdentityTables {
             context.file().requireHealthy();
             L1Table active = context.active();
             int l1Index = (int) geometry.l1Index(from);
-            planner.ownL2(active, l1Index);
+            tables.own(active, l1Index);
             for (long at = from; at < to; at += geometry.clusterBytes()) {
                 int l2Index = geometry.l2Index(at);
                 long word = active.l2Word(l1Index, l2Index);

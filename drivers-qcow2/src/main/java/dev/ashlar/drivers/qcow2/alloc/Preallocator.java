@@ -21,12 +21,12 @@ public final class Preallocator {
 
     private final MetadataContext context;
     private final ClusterGeometry geometry;
-    private final WritePlanner planner;
+    private final OwnedTables tables;
 
-    public Preallocator(MetadataContext context, WritePlanner planner) {
+    public Preallocator(MetadataContext context, OwnedTables tables) {
         this.context = context;
         this.geometry = context.geometry();
-        this.planner = planner;
+        this.tables = tables;
     }
 
     /**
@@ -81,7 +81,7 @@ public final class Preallocator {
                 from = run.firstCluster() + run.count();
                 left -= run.count();
             } catch (TableFullException e) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
         return runs;
@@ -99,11 +99,11 @@ public final class Preallocator {
     private void link(long guestOffset, Run run) throws BlockException {
         long linked = 0;
         while (linked < run.count()) {
-            planner.makeRoom();
+            tables.makeRoom();
             try {
                 linked += linkInTable(guestOffset + linked * geometry.clusterBytes(), run, linked);
             } catch (TableFullException e) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
     }
@@ -116,7 +116,7 @@ public final class Preallocator {
             L1Table active = context.active();
             int l1Index = (int) geometry.l1Index(guestOffset);
             int l2Index = geometry.l2Index(guestOffset);
-            planner.ownL2(active, l1Index);
+            tables.own(active, l1Index);
             // sub-clusters are left to be written: then nothing of a backing file is hidden
             long bitmap = geometry.extendedL2() ? 0 : 1;
             int count = (int) Math.min(run.count() - from, geometry.l2Entries() - l2Index);

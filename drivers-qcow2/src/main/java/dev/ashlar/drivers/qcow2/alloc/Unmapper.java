@@ -28,6 +28,7 @@ public final class Unmapper {
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final L2Layout layout;
+    private final OwnedTables tables;
     private final WritePlanner planner;
     private final boolean zeroFlag;
     private volatile boolean hasBacking;
@@ -36,10 +37,12 @@ public final class Unmapper {
      * @param zeroFlag the image's version knows zero clusters
      * @param hasBacking something is behind clusters that are not allocated
      */
-    public Unmapper(MetadataContext context, WritePlanner planner, boolean zeroFlag, boolean hasBacking) {
+    public Unmapper(
+            MetadataContext context, OwnedTables tables, WritePlanner planner, boolean zeroFlag, boolean hasBacking) {
         this.context = context;
         this.geometry = context.geometry();
         this.layout = context.layout();
+        this.tables = tables;
         this.planner = planner;
         this.zeroFlag = zeroFlag;
         this.hasBacking = hasBacking;
@@ -83,11 +86,11 @@ public final class Unmapper {
         if (geometry.l2Index(guestOffset) != 0) {
             first++;
             while (!clearRestOfTable(l1Index, geometry.l2Index(guestOffset))) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
         for (int i = first; wholeTables && i < context.active().length(); i++) {
-            planner.makeRoom();
+            tables.makeRoom();
             removeTable(i);
         }
     }
@@ -103,9 +106,9 @@ public final class Unmapper {
             for (int i = l2Index; i < geometry.l2Entries(); i++) {
                 long old = active.l2Word(l1Index, i);
                 if (old != 0 || active.l2Bitmap(l1Index, i, old) != 0) {
-                    planner.ownL2(active, l1Index);
+                    tables.own(active, l1Index);
                     active.putL2Entry(l1Index, i, 0, 0);
-                    WritePlanner.quarantine(context, old);
+                    tables.giveUp(old);
                 }
             }
             return true;
@@ -126,7 +129,7 @@ public final class Unmapper {
             long l2Offset = active.l2Offset(l1Index);
             if (l2Offset != 0) {
                 for (int i = 0; i < geometry.l2Entries(); i++) {
-                    WritePlanner.quarantine(context, active.l2Word(l1Index, i));
+                    tables.giveUp(active.l2Word(l1Index, i));
                 }
                 context.quarantine().add(geometry.clusterIndex(l2Offset), 1);
             }
@@ -173,7 +176,7 @@ public final class Unmapper {
     }
 
     private void replaceZeroCluster(L1Table active, int l1Index, int l2Index, long guestOffset) throws BlockException {
-        planner.makeRoom();
+        tables.makeRoom();
         if (hasBacking) {
             WritePlan plan = planner.plan(guestOffset, geometry.clusterBytes(), Long.MAX_VALUE);
             try {
@@ -186,7 +189,7 @@ public final class Unmapper {
             return;
         }
         while (!clearEntry(active, l1Index, l2Index)) {
-            planner.growRefcountTable();
+            tables.growRefcountTable();
         }
     }
 
@@ -194,9 +197,9 @@ public final class Unmapper {
         long stamp = context.lock().writeLock();
         try {
             long old = active.l2Word(l1Index, l2Index);
-            planner.ownL2(active, l1Index);
+            tables.own(active, l1Index);
             active.putL2Entry(l1Index, l2Index, 0, 0);
-            WritePlanner.quarantine(context, old);
+            tables.giveUp(old);
             return true;
         } catch (TableFullException e) {
             return false;
@@ -210,14 +213,14 @@ public final class Unmapper {
         for (long at = guestOffset; at < end; ) {
             long tableEnd = (at & -geometry.l1EntryCoverageBytes()) + geometry.l1EntryCoverageBytes();
             long stop = tableEnd > at ? Math.min(end, tableEnd) : end;
-            planner.makeRoom();
+            tables.makeRoom();
             try {
                 at = updateInTable(at, stop, target);
                 if (at < stop) {
                     return at - guestOffset;
                 }
             } catch (TableFullException e) {
-                planner.growRefcountTable();
+                tables.growRefcountTable();
             }
         }
         return lengthBytes;
@@ -264,10 +267,10 @@ public final class Unmapper {
         }
         // a copy of a shared table claims no cluster as its own
         boolean owned = active.ownsL2(l1Index) || layout.externalData();
-        planner.ownL2(active, l1Index);
+        tables.own(active, l1Index);
         active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED, bitmap);
         if (!keepsHost) {
-            WritePlanner.quarantine(context, old);
+            tables.giveUp(old);
         }
     }
 }

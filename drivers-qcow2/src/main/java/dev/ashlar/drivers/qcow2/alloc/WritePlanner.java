@@ -2,7 +2,6 @@ package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
-import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
@@ -13,33 +12,22 @@ import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
-import dev.ashlar.drivers.qcow2.metadata.TableBuffer;
-import dev.ashlar.drivers.qcow2.metadata.WriteBack;
-import java.lang.foreign.MemorySegment;
-import java.util.concurrent.locks.Lock;
 
 /**
  * Decides where guest writes go: in place where a cluster has one reference, else to clusters allocated for the purpose, which the tables name once the data is
  * written. Any thread; two plans for one cluster at a time do not happen (core serialises on clusters).
  */
 public final class WritePlanner {
-    /** L2 tables in memory that wait to be written; more than that are written back at once. */
-    private static final long MAX_DIRTY_BYTES = 32L << 20;
-
-    private static final int MAX_QUARANTINED_RUNS = 1 << 18;
-
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final L2Layout layout;
-    private final WriteBack writeBack;
-    private final int maxDirtyTables;
+    private final OwnedTables tables;
 
-    public WritePlanner(MetadataContext context, WriteBack writeBack) {
+    public WritePlanner(MetadataContext context, OwnedTables tables) {
         this.context = context;
         this.geometry = context.geometry();
         this.layout = context.layout();
-        this.writeBack = writeBack;
-        this.maxDirtyTables = (int) Math.max(8, MAX_DIRTY_BYTES / geometry.clusterBytes());
+        this.tables = tables;
     }
 
     /**
@@ -48,21 +36,13 @@ public final class WritePlanner {
      * @param guestLimit no edge is copied from it on, in clusters that are written where they are
      */
     public WritePlan plan(long guestOffset, long lengthBytes, long guestLimit) throws BlockException {
-        makeRoom();
+        tables.makeRoom();
         while (true) {
             try {
                 return tryPlan(guestOffset, lengthBytes, guestLimit);
             } catch (TableFullException e) {
-                growRefcountTable();
+                tables.growRefcountTable();
             }
-        }
-    }
-
-    /** Writes changed tables back when too many wait, or too many clusters to be freed. */
-    void makeRoom() throws BlockException {
-        if (context.active().dirtyTables() > maxDirtyTables
-                || context.quarantine().size() > MAX_QUARANTINED_RUNS) {
-            writeBack.flush();
         }
     }
 
@@ -80,7 +60,7 @@ public final class WritePlanner {
             if (active.ownsL2(l1Index) && layout.ownsCluster(active.l2Word(l1Index, l2Index))) {
                 return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes, guestLimit);
             }
-            ownL2(active, l1Index);
+            tables.own(active, l1Index);
             if (layout.externalData()) {
                 // the data file has a place for every cluster, whatever the tables say
                 return planOwned(active, l1Index, l2Index, clusters, guestOffset, bytes, guestLimit);
@@ -133,9 +113,7 @@ public final class WritePlanner {
                 ? 0
                 : Math.min(geometry.subclusterBytes() - 1 - geometry.inSubcluster(end - 1), guestLimit - end);
         return new LinkingPlan(
-                active,
-                l1Index,
-                l2Index,
+                new PlannedEntries(context, active, l1Index, l2Index),
                 new Run(geometry.clusterIndex(host), run),
                 false,
                 guestOffset,
@@ -177,7 +155,8 @@ public final class WritePlanner {
         long before = within - ((long) from << geometry.subclusterBits());
         long after = ((to + 1L) << geometry.subclusterBits()) - 1 - geometry.inCluster(end - 1);
         reach(run, end + after);
-        return new LinkingPlan(active, l1Index, l2Index, run, true, guestOffset, end, before, after);
+        PlannedEntries entries = new PlannedEntries(context, active, l1Index, l2Index);
+        return new LinkingPlan(entries, run, true, guestOffset, end, before, after);
     }
 
     /** The file reaches behind the whole cluster before anything refers to it (rule R3), also when the write stops at a sub-cluster. */
@@ -231,78 +210,6 @@ public final class WritePlanner {
         return host;
     }
 
-    /** Sees to an L2 table of the active layer's own: a new one, or a copy of one shared with a snapshot. */
-    void ownL2(L1Table active, int l1Index) throws BlockException {
-        if (active.ownsL2(l1Index)) {
-            // an entry may name other metadata as its table
-            context.overlaps().requireFree(active.l2Offset(l1Index), geometry.clusterBytes(), MetadataClass.ACTIVE_L2);
-            return;
-        }
-        context.overlaps().requireFree(active.hostOffset() + 8L * l1Index, 8, MetadataClass.ACTIVE_L1);
-        long shared = active.l2Offset(l1Index);
-        if (shared != 0) {
-            context.file().event(BlockEvent.L2_ALLOC_COW_READ);
-        }
-        MemorySegment content = active.l2View(l1Index);
-        Run run = context.allocator().allocate(1);
-        long offset = geometry.clusterOffset(run.firstCluster());
-        try {
-            context.file().claim(offset, geometry.clusterBytes());
-        } catch (BlockException e) {
-            context.allocator().release(run.firstCluster(), 1);
-            throw e;
-        }
-        TableBuffer table = TableBuffer.fresh(offset, geometry.clusterBytes());
-        if (content != null) {
-            MemorySegment.copy(content, 0, table.data(), 0, geometry.clusterBytes());
-            // clusters named by two tables have two references, but for those that are not counted
-            for (int i = 0; !layout.externalData() && i < geometry.l2Entries(); i++) {
-                long word = layout.word(table.data(), i);
-                if (TableEntry.isCopied(word)) {
-                    layout.putWord(table.data(), i, word & ~TableEntry.COPIED);
-                }
-            }
-            context.quarantine().add(geometry.clusterIndex(shared), 1);
-        }
-        active.putL2Table(l1Index, table);
-        context.overlaps().add(MetadataClass.ACTIVE_L2, run.firstCluster(), 1);
-    }
-
-    /** Called without locks, after {@link TableFullException}. */
-    void growRefcountTable() throws BlockException {
-        Lock writeBackLock = context.writeBackLock();
-        writeBackLock.lock();
-        try {
-            writeBack.flushLocked();
-            long stamp = context.lock().writeLock();
-            try {
-                context.allocator().growTable();
-            } finally {
-                context.lock().unlockWrite(stamp);
-            }
-        } finally {
-            writeBackLock.unlock();
-        }
-    }
-
-    /** The references that an L2 word held are given up: the clusters go to the quarantine. */
-    static void quarantine(MetadataContext context, long word) {
-        if (context.layout().externalData()) {
-            // clusters of a data file are not counted
-            return;
-        }
-        ClusterGeometry geometry = context.geometry();
-        if (TableEntry.isCompressed(word)) {
-            long first = geometry.clusterIndex(TableEntry.compressedOffset(word, geometry));
-            long last = geometry.clusterIndex(
-                    TableEntry.compressedOffset(word, geometry) + TableEntry.compressedBytes(word, geometry) - 1);
-            context.allocator().leaveTail(first, last - first + 1);
-            context.quarantine().add(first, last - first + 1);
-        } else if (context.layout().namesCluster(word)) {
-            context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1);
-        }
-    }
-
     private record InPlacePlan(ChildAccess child, long hostOffset, long lengthBytes) implements WritePlan {
         @Override
         public long copyBeforeBytes() {
@@ -323,45 +230,29 @@ public final class WritePlanner {
 
     /** A write to sub-clusters that no entry says to hold data yet: in clusters allocated for it, or in the layer's own. */
     private final class LinkingPlan implements WritePlan {
-        private final L1Table active;
-        private final int l1Index;
-        private final int l2Index;
+        private final PlannedEntries entries;
         private final Run run;
         private final boolean fresh;
         private final long guestOffset;
         private final long guestEnd;
         private final long copyBeforeBytes;
         private final long copyAfterBytes;
-        private boolean pinned = true;
 
         LinkingPlan(
-                L1Table active,
-                int l1Index,
-                int l2Index,
+                PlannedEntries entries,
                 Run run,
                 boolean fresh,
                 long guestOffset,
                 long guestEnd,
                 long copyBeforeBytes,
                 long copyAfterBytes) {
-            this.active = active;
-            this.l1Index = l1Index;
-            this.l2Index = l2Index;
+            this.entries = entries;
             this.run = run;
             this.fresh = fresh;
             this.guestOffset = guestOffset;
             this.guestEnd = guestEnd;
             this.copyBeforeBytes = copyBeforeBytes;
             this.copyAfterBytes = copyAfterBytes;
-            active.pin(l1Index);
-        }
-
-        /** Under the lock, once. */
-        private void ended() {
-            if (pinned) {
-                pinned = false;
-                active.unpin(l1Index);
-            }
         }
 
         @Override
@@ -391,43 +282,31 @@ public final class WritePlanner {
 
         @Override
         public void commit() throws BlockException {
-            long stamp = context.lock().writeLock();
-            try {
-                context.file().requireHealthy();
-                for (int i = 0; i < run.count(); i++) {
-                    long old = active.l2Word(l1Index, l2Index + i);
-                    long oldBitmap = active.l2Bitmap(l1Index, l2Index + i, old);
-                    long start = geometry.alignDown(guestOffset) + (long) i * geometry.clusterBytes();
-                    long filled = layout.touched(start, guestOffset - copyBeforeBytes, guestEnd + copyAfterBytes);
-                    long host = geometry.clusterOffset(run.firstCluster() + i);
-                    active.putL2Entry(
-                            l1Index,
-                            l2Index + i,
-                            host | TableEntry.COPIED,
-                            SubclusterBitmap.withData(oldBitmap, filled));
-                    if (fresh) {
-                        quarantine(context, old);
-                    }
+            entries.commit(this::link);
+        }
+
+        private void link(L1Table active, int l1Index, int l2Index) throws BlockException {
+            for (int i = 0; i < run.count(); i++) {
+                long old = active.l2Word(l1Index, l2Index + i);
+                long oldBitmap = active.l2Bitmap(l1Index, l2Index + i, old);
+                long start = geometry.alignDown(guestOffset) + (long) i * geometry.clusterBytes();
+                long filled = layout.touched(start, guestOffset - copyBeforeBytes, guestEnd + copyAfterBytes);
+                long host = geometry.clusterOffset(run.firstCluster() + i);
+                active.putL2Entry(
+                        l1Index, l2Index + i, host | TableEntry.COPIED, SubclusterBitmap.withData(oldBitmap, filled));
+                if (fresh) {
+                    tables.giveUp(old);
                 }
-            } finally {
-                ended();
-                context.lock().unlockWrite(stamp);
             }
         }
 
         @Override
         public void abort() {
-            long stamp = context.lock().writeLock();
-            try {
+            entries.abort(() -> {
                 if (fresh) {
                     context.allocator().release(run.firstCluster(), run.count());
                 }
-            } catch (BlockException e) {
-                context.file().fail(e);
-            } finally {
-                ended();
-                context.lock().unlockWrite(stamp);
-            }
+            });
         }
     }
 }
