@@ -5,19 +5,13 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.bitmap.DirtyBitmap;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
-import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
-import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
-import dev.ashlar.drivers.qcow2.format.BitmapDirectory;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
-import dev.ashlar.drivers.qcow2.format.Bits;
-import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
 import dev.ashlar.drivers.qcow2.snapshot.ExclusiveMetadata;
-import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -44,39 +38,26 @@ public final class StoredBitmaps {
     private final MetadataContext context;
     private final WriteBack writeBack;
     private final ImageFile file;
-    private final ClusterGeometry geometry;
-    private final BitmapHeader header;
+    private final StoredDirectory directory;
     private final int version;
     private final boolean readOnly;
     /** Guards the marking; taken before the locks of the metadata. */
     private final ReentrantLock lock = new ReentrantLock();
 
-    private volatile @Nullable BitmapExtension extension;
-    private volatile List<BitmapEntry> entries;
     /** Whether entries must be marked as in use before anything is written. */
     private volatile boolean unmarked;
 
     private volatile @Nullable NodeBitmaps bitmaps;
 
     private StoredBitmaps(
-            MetadataContext context,
-            WriteBack writeBack,
-            int version,
-            boolean readOnly,
-            @Nullable BitmapExtension extension,
-            List<BitmapEntry> entries) {
+            MetadataContext context, WriteBack writeBack, int version, boolean readOnly, StoredDirectory directory) {
         this.context = context;
         this.writeBack = writeBack;
         this.file = context.file();
-        this.geometry = context.geometry();
-        this.header = new BitmapHeader(file, context.header());
         this.version = version;
         this.readOnly = readOnly;
-        this.extension = extension;
-        this.entries = entries;
-        this.unmarked = !readOnly && anyToMark(entries);
-        context.setBitmapRegions(this::collectRegions);
-        context.setBitmapExtension(extension);
+        this.directory = directory;
+        this.unmarked = !readOnly && anyToMark(directory.entries());
     }
 
     /**
@@ -88,33 +69,8 @@ public final class StoredBitmaps {
     public static StoredBitmaps open(
             MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean readOnly, boolean lenient)
             throws BlockException {
-        BitmapExtension extension = null;
-        List<BitmapEntry> entries = List.of();
-        try {
-            BitmapExtension.validate(header);
-            extension = BitmapExtension.of(header);
-            if (extension != null) {
-                entries = readDirectory(context.file(), extension, header);
-            }
-        } catch (BlockException e) {
-            if (!lenient) {
-                throw e;
-            }
-            extension = BitmapExtension.of(header);
-        }
-        return new StoredBitmaps(context, writeBack, header.version(), readOnly, extension, entries);
-    }
-
-    private static List<BitmapEntry> readDirectory(ImageFile file, BitmapExtension extension, Qcow2Header header)
-            throws BlockException {
-        if (extension.directoryBytes() == 0) {
-            throw new BlockException(Kind.CORRUPT, "Requested bitmap directory size is zero");
-        }
-        if (extension.directoryOffset() > file.lengthBytes() - extension.directoryBytes()) {
-            throw new BlockException(Kind.CORRUPT, "Failed to read bitmap directory: Input/output error");
-        }
-        MemorySegment directory = file.store().view(extension.directoryOffset(), extension.directoryBytes());
-        return BitmapDirectory.parse(directory, extension.count(), header.sizeBytes(), header.geometry());
+        StoredDirectory directory = StoredDirectory.open(context, header, lenient);
+        return new StoredBitmaps(context, writeBack, header.version(), readOnly, directory);
     }
 
     private static boolean anyToMark(List<BitmapEntry> entries) {
@@ -128,24 +84,13 @@ public final class StoredBitmaps {
 
     /** The directory as it is on disk, in its order. */
     public List<BitmapEntry> entries() {
-        return entries;
-    }
-
-    private void collectRegions(MetadataRegions.Builder builder) {
-        BitmapExtension now = extension;
-        if (now == null) {
-            return;
-        }
-        builder.add(MetadataClass.BITMAP_DIRECTORY, now.directoryOffset(), now.directoryBytes());
-        for (BitmapEntry entry : entries) {
-            builder.add(entry.tableOffset(), 8 * entry.tableEntries());
-        }
+        return directory.entries();
     }
 
     /** An extension that a program without bitmaps made void is dropped. Called when the image is opened to be written. */
     public void dropVoidExtension(Qcow2Header asOpened) throws BlockException {
-        if (version >= 3 && extension == null && BitmapExtension.find(asOpened) != null) {
-            header.remove();
+        if (version >= 3) {
+            directory.dropVoid(asOpened);
         }
     }
 
@@ -156,7 +101,7 @@ public final class StoredBitmaps {
         Set<DirtyBitmap> added = new HashSet<>();
         boolean done = false;
         try {
-            for (BitmapEntry entry : entries) {
+            for (BitmapEntry entry : directory.entries()) {
                 DirtyBitmap known = into.find(entry.name()).orElse(null);
                 if (known != null && known.isPersistent() && !added.contains(known)) {
                     continue;
@@ -191,25 +136,10 @@ public final class StoredBitmaps {
         }
         lock.lock();
         try {
-            BitmapExtension now = extension;
-            if (!unmarked || now == null) {
+            if (!unmarked) {
                 return;
             }
-            MemorySegment directory = MemorySegment.ofArray(new byte[(int) now.directoryBytes()]);
-            file.store().read(now.directoryOffset(), directory);
-            List<BitmapEntry> marked = new ArrayList<>(entries.size());
-            long at = 0;
-            for (BitmapEntry entry : entries) {
-                BitmapEntry inUse = entry.withFlags(entry.flags() | BitmapEntry.IN_USE);
-                // Entries are multiples of 8 long, so flags never lie in two sectors: each is marked or not, whatever
-                // tears.
-                Bits.putU32(directory, at + BitmapDirectory.FLAGS_AT, inUse.flags());
-                marked.add(inUse);
-                at += entry.encodedBytes();
-            }
-            file.write(now.directoryOffset(), directory);
-            file.flush();
-            entries = List.copyOf(marked);
+            directory.markInUse();
             unmarked = false;
         } finally {
             lock.unlock();
@@ -221,9 +151,9 @@ public final class StoredBitmaps {
         if (version < 3) {
             throw new BlockException(Kind.UNSUPPORTED, "Cannot store dirty bitmaps in qcow2 v2 files");
         }
-        requireStorable("", name, granularityBytes, diskBytes);
+        BitmapLimits.requireStorable("", name, granularityBytes, diskBytes);
         Map<String, Long> sizes = new LinkedHashMap<>();
-        for (BitmapEntry entry : entries) {
+        for (BitmapEntry entry : directory.entries()) {
             sizes.put(entry.name(), entry.encodedBytes());
         }
         for (DirtyBitmap bitmap : persistent()) {
@@ -244,24 +174,10 @@ public final class StoredBitmaps {
         }
     }
 
-    private void requireStorable(String prefix, String name, long granularityBytes, long diskBytes)
-            throws BlockException {
-        long bytes = BitmapEntry.bytesFor(diskBytes, Long.numberOfTrailingZeros(granularityBytes));
-        if (bytes > BitmapEntry.MAX_BITMAP_BYTES) {
-            throw new BlockException(
-                    Kind.TOO_LARGE, prefix + "Too much space will be occupied by the bitmap. Use larger granularity");
-        }
-        if (rawName(name).length > BitmapEntry.MAX_NAME_BYTES) {
-            throw new BlockException(
-                    Kind.INVALID,
-                    prefix + "Name length exceeds maximum (" + BitmapEntry.MAX_NAME_BYTES + " characters)");
-        }
-    }
-
     /** Before the disk's size changes: bitmaps change with it, so all must be here and fit to be changed. */
     public void beforeResize() throws BlockException {
         NodeBitmaps loaded = bitmaps;
-        for (BitmapEntry entry : entries) {
+        for (BitmapEntry entry : directory.entries()) {
             DirtyBitmap bitmap =
                     loaded == null ? null : loaded.find(entry.name()).orElse(null);
             if (bitmap == null) {
@@ -278,7 +194,7 @@ public final class StoredBitmaps {
     public void remove(String name) throws BlockException {
         List<BitmapEntry> kept = new ArrayList<>();
         BitmapEntry gone = null;
-        for (BitmapEntry entry : entries) {
+        for (BitmapEntry entry : directory.entries()) {
             if (gone == null && entry.name().equals(name)) {
                 gone = entry;
             } else {
@@ -291,7 +207,7 @@ public final class StoredBitmaps {
         lock.lock();
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
             List<Run> old = new BitmapTables(file).clusters(gone);
-            switchDirectory(exclusive, kept, old);
+            directory.replace(exclusive, kept, old);
             unmarked = anyToMark(kept);
         } finally {
             lock.unlock();
@@ -336,7 +252,7 @@ public final class StoredBitmaps {
     /** Whether the image differs from what is in memory: marked as in use, changed, or new. */
     private boolean needsStoring(Map<String, DirtyBitmap> wanted) {
         int found = 0;
-        for (BitmapEntry entry : entries) {
+        for (BitmapEntry entry : directory.entries()) {
             DirtyBitmap bitmap = wanted.get(entry.name());
             if (bitmap != null) {
                 found++;
@@ -356,7 +272,7 @@ public final class StoredBitmaps {
         boolean switched = false;
         try {
             Map<String, DirtyBitmap> left = new LinkedHashMap<>(wanted);
-            for (BitmapEntry entry : entries) {
+            for (BitmapEntry entry : directory.entries()) {
                 DirtyBitmap bitmap = left.remove(entry.name());
                 if (bitmap == null) {
                     fresh.add(entry);
@@ -374,8 +290,8 @@ public final class StoredBitmaps {
                 written.add(entry);
                 fresh.add(entry);
             }
-            requireRoom(fresh);
-            switchDirectory(exclusive, fresh, old);
+            BitmapLimits.requireRoom(fresh);
+            directory.replace(exclusive, fresh, old);
             switched = true;
         } finally {
             if (!switched && !file.isFailed()) {
@@ -387,7 +303,7 @@ public final class StoredBitmaps {
 
     private BitmapEntry write(BitmapTables tables, DirtyBitmap bitmap, byte[] rawName) throws BlockException {
         String name = new String(rawName, StandardCharsets.UTF_8);
-        requireStorable(
+        BitmapLimits.requireStorable(
                 "Bitmap '" + name + "' doesn't satisfy the constraints: ",
                 name,
                 bitmap.granularityBytes(),
@@ -405,15 +321,6 @@ public final class StoredBitmaps {
                 before.rawName());
     }
 
-    private static void requireRoom(List<BitmapEntry> fresh) throws BlockException {
-        if (fresh.size() > BitmapExtension.MAX_BITMAPS) {
-            throw new BlockException(Kind.TOO_LARGE, "Too many persistent bitmaps");
-        }
-        if (BitmapDirectory.encodedBytes(fresh) > BitmapExtension.MAX_DIRECTORY_BYTES) {
-            throw new BlockException(Kind.TOO_LARGE, "Bitmap directory is too large");
-        }
-    }
-
     /** What was written and is not named by anything goes back; the switch did not happen. */
     private void release(BitmapTables tables, List<BitmapEntry> written) throws BlockException {
         for (BitmapEntry entry : written) {
@@ -421,59 +328,6 @@ public final class StoredBitmaps {
                 context.allocator().release(run.firstCluster(), run.count());
             }
         }
-    }
-
-    /**
-     * Writes a new directory, puts it in force and uncounts what is no longer named.
-     *
-     * @param old clusters of bitmaps that are not in the new directory as they were; those of the old directory are added
-     */
-    private void switchDirectory(ExclusiveMetadata exclusive, List<BitmapEntry> fresh, List<Run> old)
-            throws BlockException {
-        BitmapExtension before = extension;
-        BitmapExtension now = fresh.isEmpty() ? null : writeDirectory(fresh);
-        exclusive.makeCountsDurable();
-        if (now == null) {
-            header.remove();
-        } else {
-            try {
-                header.put(now);
-            } catch (BlockException e) {
-                if (!file.isFailed() && e.kind() == Kind.NO_SPACE) {
-                    releaseDirectory(now);
-                }
-                throw e;
-            }
-        }
-        if (before != null) {
-            old.add(new Run(
-                    geometry.clusterIndex(before.directoryOffset()), geometry.clustersFor(before.directoryBytes())));
-        }
-        extension = now;
-        context.setBitmapExtension(now);
-        entries = List.copyOf(fresh);
-        // RC-: written when the locks are given back, durable with the next flush.
-        try {
-            for (Run run : old) {
-                context.allocator().release(run.firstCluster(), run.count());
-            }
-        } catch (BlockException e) {
-            file.fail(e);
-            throw e;
-        }
-    }
-
-    private BitmapExtension writeDirectory(List<BitmapEntry> fresh) throws BlockException {
-        MemorySegment bytes = MemorySegment.ofArray(BitmapDirectory.encode(fresh));
-        long first = context.allocator().allocateTable(geometry.clustersFor(bytes.byteSize()));
-        file.write(geometry.clusterOffset(first), bytes);
-        return new BitmapExtension(fresh.size(), bytes.byteSize(), geometry.clusterOffset(first));
-    }
-
-    private void releaseDirectory(BitmapExtension unused) throws BlockException {
-        context.allocator()
-                .release(
-                        geometry.clusterIndex(unused.directoryOffset()), geometry.clustersFor(unused.directoryBytes()));
     }
 
     private List<DirtyBitmap> persistent() {
