@@ -242,7 +242,7 @@ public final class ClusterAllocator {
      */
     public void growTable() throws BlockException {
         refcounts.takeChanges().write(file);
-        RefcountTable.Growth growth = refcounts.prepareGrowth();
+        LargerRefcountTable growth = refcounts.prepareGrowth();
         file.flush();
         file.event(BlockEvent.REFBLOCK_ALLOC_SWITCH_TABLE);
         header.setRefcountTable(growth.offset(), growth.clusters());

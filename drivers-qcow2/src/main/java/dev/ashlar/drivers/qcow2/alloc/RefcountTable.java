@@ -11,6 +11,7 @@ import dev.ashlar.drivers.qcow2.metadata.TableBuffer;
 import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -22,8 +23,6 @@ import org.jspecify.annotations.Nullable;
  * blocks can be written back whenever it suits, as long as that is before the references that were counted (rule R1).
  */
 public final class RefcountTable {
-    private static final long MAX_TABLE_ENTRIES = (8L << 20) / 8;
-
     private final ImageFile file;
     private final ClusterGeometry geometry;
     private long tableOffset;
@@ -341,7 +340,7 @@ public final class RefcountTable {
         return new Changes(blocks, entries);
     }
 
-    private static PendingWrite tableWrite(long[] table, long tableOffset, int from, int to, BlockEvent event) {
+    static PendingWrite tableWrite(long[] table, long tableOffset, int from, int to, BlockEvent event) {
         MemorySegment bytes = MemorySegment.ofArray(new byte[8 * (to - from)]);
         for (int i = from; i < to; i++) {
             Bits.putU64(bytes, 8L * (i - from), table[i]);
@@ -395,67 +394,19 @@ public final class RefcountTable {
         }
     }
 
-    /**
-     * Prepares a larger table: new blocks and the table itself are counted in those blocks, behind all that the old one covers, and written, not
-     * yet durable.
-     */
-    Growth prepareGrowth() throws BlockException {
-        long start = coverage();
-        int blockBits = geometry.refcountBlockBits();
-        long entries = Math.max(table.length + 1L, table.length * 3L / 2);
-        long blocks = 1;
-        long tableClusters;
-        while (true) {
-            entries = geometry.clustersFor(entries * 8) * geometry.clusterBytes() / 8;
-            tableClusters = geometry.clustersFor(entries * 8);
-            long needed = (blocks + tableClusters + (1L << blockBits) - 1) >>> blockBits;
-            if (needed > blocks) {
-                blocks = needed;
-            } else if (table.length + blocks > entries) {
-                entries = table.length + blocks;
-            } else {
-                break;
-            }
-        }
-        if (entries > MAX_TABLE_ENTRIES) {
-            throw new BlockException(
-                    Kind.TOO_LARGE, "Reference count table too large: the image file can't grow any further");
-        }
-        return writeGrowth(start, entries, blocks, tableClusters);
-    }
-
-    private Growth writeGrowth(long start, long entries, long blocks, long tableClusters) throws BlockException {
-        long[] grown = java.util.Arrays.copyOf(table, (int) entries);
-        long counted = blocks + tableClusters;
-        file.event(BlockEvent.REFTABLE_GROW);
-        file.claim(geometry.clusterOffset(start), counted * geometry.clusterBytes());
-        file.event(BlockEvent.REFBLOCK_ALLOC_WRITE_BLOCKS);
-        for (int i = 0; i < blocks; i++) {
-            long offset = geometry.clusterOffset(start + i);
-            grown[table.length + i] = offset;
-            MemorySegment block = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
-            long here = Math.min(counted - ((long) i << geometry.refcountBlockBits()), geometry.refcountBlockEntries());
-            for (int j = 0; j < here; j++) {
-                RefcountWidth.set(block, geometry.refcountOrder(), j, 1);
-            }
-            file.write(offset, block);
-        }
-        long newOffset = geometry.clusterOffset(start + blocks);
+    /** As {@link LargerRefcountTable#write}. */
+    LargerRefcountTable prepareGrowth() throws BlockException {
         if (dirtyFrom < dirtyTo) {
             // entries of blocks that are not durable yet must not become durable with the new table
             throw new IllegalStateException("the refcount table grows only after a write-back");
         }
-        file.write(tableWrite(grown, newOffset, 0, grown.length, BlockEvent.REFBLOCK_ALLOC_WRITE_TABLE));
-        return new Growth(grown, newOffset, tableClusters);
+        return LargerRefcountTable.write(file, table);
     }
 
-    /** A larger table, written but not in use. */
-    record Growth(long[] table, long offset, long clusters) {}
-
     /** Switches to the larger table; the header names it durably. Returns where the old one was. */
-    void adopt(Growth growth) {
+    void adopt(LargerRefcountTable growth) {
         table = growth.table();
-        buffers = java.util.Arrays.copyOf(buffers, table.length);
+        buffers = Arrays.copyOf(buffers, table.length);
         tableOffset = growth.offset();
     }
 }

@@ -62,6 +62,10 @@ public final class Snapshots {
                 collectTables(builder, entry);
             }
         }
+        PreparedSnapshot next = prepared;
+        if (next != null) {
+            next.collectRegions(builder);
+        }
     }
 
     private void collectTables(MetadataRegions.Builder builder, SnapshotEntry entry) {
@@ -75,11 +79,6 @@ public final class Snapshots {
             }
         } catch (BlockException e) {
             // a table that can't be read names nothing that could be kept from harm
-            return;
-        }
-        PreparedSnapshot next = prepared;
-        if (next != null) {
-            next.collectRegions(builder);
         }
     }
 
