@@ -45,6 +45,10 @@ class PreparedSnapshotTest {
     private final BlockGraph graph = BlockGraph.create(List.of(new MemoryDriver(), new Qcow2Driver()));
 
     private BlockBackend disk(int refcountBits) throws BlockException {
+        return disk(refcountBits, Map.of());
+    }
+
+    private BlockBackend disk(int refcountBits, Map<String, String> openOptions) throws BlockException {
         Map<String, String> options = Map.of(
                 "size",
                 Integer.toString(TABLES * TABLE),
@@ -55,7 +59,11 @@ class PreparedSnapshotTest {
         graph.createImage("memory:disk", "qcow2", options);
         return graph.open(
                 "memory:disk",
-                OpenOptions.readWrite().format("qcow2").nodeName("disk").unmap(true));
+                OpenOptions.readWrite()
+                        .format("qcow2")
+                        .nodeName("disk")
+                        .unmap(true)
+                        .driverOptions(openOptions));
     }
 
     private static void put(BlockBackend disk, long offset, int value) throws BlockException {
@@ -66,6 +74,29 @@ class PreparedSnapshotTest {
         int[] value = new int[1];
         disk.read(offset, MemorySegment.ofArray(value));
         return value[0];
+    }
+
+    /** Tables that are counted for a snapshot and still the live disk's may be written by either. */
+    @Test
+    void everyOverlapCheckLetsSnapshotsBeTaken() throws Exception {
+        try (BlockBackend disk = disk(16, Map.of("overlap-check", "all"))) {
+            for (int round = 0; round < 3; round++) {
+                put(disk, (long) round * TABLE, round + 1);
+                put(disk, 5L * TABLE, round + 1);
+                disk.flush();
+                SnapshotCapable capable =
+                        disk.root().capability(SnapshotCapable.class).orElseThrow();
+                capable.prepareCreate();
+                put(disk, (long) round * TABLE + CLUSTER, 7);
+                SnapshotInfo info = capable.createSnapshot(SnapshotRequest.named("s" + round));
+                put(disk, (long) round * TABLE, 9);
+                disk.flush();
+                disk.snapshots().apply(info);
+                assertEquals(round + 1, get(disk, (long) round * TABLE));
+                assertEquals(7, get(disk, (long) round * TABLE + CLUSTER));
+                Disks.requireSound(disk, false);
+            }
+        }
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -148,11 +149,15 @@ final class PreparedSnapshot {
         CopiedFlags.restore(context);
     }
 
+    /** The tables that are counted, as tables of a snapshot. */
     void collectRegions(MetadataRegions.Builder builder) {
         L1Table table = counted;
         for (int i = 0; i < table.length(); i++) {
             if (table.entry(i) != 0) {
-                builder.add(table.entry(i), context.geometry().clusterBytes());
+                builder.add(
+                        MetadataClass.INACTIVE_L2,
+                        table.entry(i),
+                        context.geometry().clusterBytes());
             }
         }
     }

@@ -63,7 +63,7 @@ public final class Snapshots {
             }
         }
         PreparedSnapshot next = prepared;
-        if (next != null) {
+        if (next != null && builder.wants(MetadataClass.INACTIVE_L2)) {
             next.collectRegions(builder);
         }
     }
