@@ -303,7 +303,7 @@ public final class BlockBackend implements AutoCloseable {
      * Changes options of the image, drained; the topmost driver is opened again afterwards.
      *
      * @param options as {@link Amendable#amend}
-     * @throws BlockException UNSUPPORTED if the format has none that can change
+     * @throws BlockException UNSUPPORTED if the format has none that can change; BUSY while a snapshot is open for reading
      */
     public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
         requireWriter();
@@ -316,6 +316,7 @@ public final class BlockBackend implements AutoCloseable {
                         Kind.UNSUPPORTED,
                         "Format driver '" + node.driverName() + "' does not support option amendment");
             }
+            node.requireNoViews();
             amendable.get().amend(options, progress);
             return node.whileDriverClosed(() -> true);
         });

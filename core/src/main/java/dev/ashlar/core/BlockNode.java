@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.request.DrainCallback;
 import dev.ashlar.core.request.Layer;
@@ -174,8 +175,9 @@ public final class BlockNode {
      * stay open throughout. Called on a drained node, by a control operation.
      *
      * @return what the operation returns
-     * @throws BlockException of the operation, which goes before one of the opening; if the driver could not be opened again the
-     *     node is left without one ({@link #isInserted}) and without children
+     * @throws BlockException BUSY while a snapshot of the node is open for reading, then nothing has happened; of the operation, which goes
+     *     before one of the opening; if the driver could not be opened again the node is left without one ({@link #isInserted}) and without
+     *     children
      * @throws IllegalStateException if this is a file, or a view of a snapshot
      */
     public <T> T whileDriverClosed(ControlOperation<T> operation) throws BlockException {
@@ -242,7 +244,8 @@ public final class BlockNode {
     }
 
     /**
-     * Opens the content of an internal snapshot for reading, beside the live disk. This node stays open until the view is closed.
+     * Opens the content of an internal snapshot for reading, beside the live disk. This node stays open until the view is closed; what would
+     * open its driver again is refused with BUSY until then.
      *
      * @param snapshot an entry of the driver's list
      * @throws BlockException UNSUPPORTED if the driver has no snapshots; NOT_FOUND
@@ -370,8 +373,30 @@ public final class BlockNode {
         return parents;
     }
 
+    /** Under the graph's lock; more only by a thread that has the control lock. */
     void addView(int change) {
         views += change;
+    }
+
+    /** As {@link #requireNoViews(GraphLock.Locked)}. */
+    void requireNoViews() throws BlockException {
+        try (GraphLock.Locked locked = graph.lock().lock()) {
+            requireNoViews(locked);
+        }
+    }
+
+    /**
+     * Asked before the driver is closed to be opened again: views of its snapshots read through this very instance. By the thread that holds
+     * the control lock, so that none comes afterwards.
+     *
+     * @throws BlockException BUSY while a snapshot is open for reading
+     */
+    void requireNoViews(GraphLock.Locked locked) throws BlockException {
+        locked.requireValid();
+        if (views > 0) {
+            throw new BlockException(
+                    Kind.BUSY, "Node '" + name() + "' can't be opened again while a snapshot of it is open");
+        }
     }
 
     /** Decides under the graph's lock that the node closes now; from then on nobody can attach. @return false if someone needs it */

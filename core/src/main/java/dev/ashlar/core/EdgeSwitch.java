@@ -65,21 +65,15 @@ final class EdgeSwitch implements GraphChange {
     @Override
     public void prepare() throws BlockException {
         List<ChildEdge> leading = edgesToSwitch();
+        List<BlockNode> reopening = parentsToReopen(leading);
         // Later flushes of those that are led away do not come here any more (F1).
         if (from.isOpenThroughout() && !from.isFailed()) {
             from.flush();
         }
         // What is left to write of tables goes to the child where they are.
-        for (ChildEdge edge : leading) {
-            BlockNode parent = edge.parent();
-            if (parent != null && edge.has(ChildRole.METADATA)) {
-                if (parent.reopening() == null) {
-                    throw new BlockException(
-                            Kind.UNSUPPORTED, "Node '" + parent.name() + "' can't be led to another child");
-                }
-                closed.add(parent);
-                parent.closeBetweenDrivers();
-            }
+        for (BlockNode parent : reopening) {
+            closed.add(parent);
+            parent.closeBetweenDrivers();
         }
         try (GraphLock.Locked locked = graph.lock().lock()) {
             for (ChildEdge edge : leading) {
@@ -119,6 +113,28 @@ final class EdgeSwitch implements GraphChange {
             }
             return leading;
         }
+    }
+
+    /** Those that keep tables in the child. Refused before the first of them is closed. */
+    private List<BlockNode> parentsToReopen(List<ChildEdge> leading) throws BlockException {
+        List<BlockNode> parents = new ArrayList<>();
+        try (GraphLock.Locked locked = graph.lock().lock()) {
+            for (ChildEdge edge : leading) {
+                BlockNode parent = edge.parent();
+                if (parent == null || !edge.has(ChildRole.METADATA)) {
+                    continue;
+                }
+                // A view of a snapshot reads the tables through the node whose snapshot it is.
+                BlockNode origin = parent.origin();
+                (origin == null ? parent : origin).requireNoViews(locked);
+                if (parent.reopening() == null) {
+                    throw new BlockException(
+                            Kind.UNSUPPORTED, "Node '" + parent.name() + "' can't be led to another child");
+                }
+                parents.add(parent);
+            }
+        }
+        return parents;
     }
 
     @Override

@@ -93,8 +93,9 @@ public final class GraphTransaction {
     /**
      * Does it all.
      *
-     * @throws BlockException PERMISSION, READ_ONLY, LOCKED if the result is not allowed, INVALID for a loop, or what a driver says that
-     *     could not be opened again; then all is as it was before
+     * @throws BlockException PERMISSION, READ_ONLY, LOCKED if the result is not allowed, INVALID for a loop, BUSY if a driver would have to be
+     *     opened again of which a snapshot is open for reading, or what a driver says that could not be opened again; then all is as it was
+     *     before
      * @throws IllegalStateException if called twice, or from inside a request of one of the nodes (D9)
      */
     public void commit() throws BlockException {

@@ -99,7 +99,8 @@ final class ModeChange implements GraphChange {
             }
             for (BlockNode node : content) {
                 if (isOther(node) || !(node.layer().instance() instanceof ProtocolInstance)) {
-                    include(node, content);
+                    requireReopenable(locked, node, content);
+                    include(node);
                 }
             }
         }
@@ -123,7 +124,8 @@ final class ModeChange implements GraphChange {
         return node == top ? wanted.with(options) : wanted;
     }
 
-    private void include(BlockNode node, Set<BlockNode> content) throws BlockException {
+    private void requireReopenable(GraphLock.Locked locked, BlockNode node, Set<BlockNode> content)
+            throws BlockException {
         DriverReopening how = node.reopening();
         if (how == null || !node.isOpenThroughout()) {
             throw new BlockException(Kind.UNSUPPORTED, "Node '" + node.name() + "' can't be opened again");
@@ -133,6 +135,7 @@ final class ModeChange implements GraphChange {
                 && how.mode().flags().contains(Flag.UNTRUSTED)) {
             throw new BlockException(Kind.PERMISSION, "Node '" + node.name() + "' is not trusted and stays read-only");
         }
+        node.requireNoViews(locked);
         for (ChildEdge edge : node.parentEdges()) {
             BlockNode parent = edge.parent();
             if (parent != null && edge.has(ChildRole.METADATA) && node != top && !content.contains(parent)) {
@@ -142,7 +145,11 @@ final class ModeChange implements GraphChange {
                                 + "' keeps its tables there");
             }
         }
-        former.add(new Former(node, node.mode(), how.mode(), wanted(node, how.mode())));
+    }
+
+    private void include(BlockNode node) {
+        DriverReopening.Mode now = reopeningOf(node).mode();
+        former.add(new Former(node, node.mode(), now, wanted(node, now)));
         if (wantedReadOnly != null && node.isReadOnly() != wantedReadOnly) {
             PermissionRules.Mode mode = node.mode();
             setMode(node, new PermissionRules.Mode(!wantedReadOnly, mode.noIo(), mode.forceShare()));
@@ -179,14 +186,19 @@ final class ModeChange implements GraphChange {
 
     private static void open(Former was, DriverReopening.Mode wanted) throws BlockException {
         BlockNode node = was.node();
-        DriverReopening how = node.reopening();
-        if (how == null) {
-            throw new IllegalStateException(node + " lost the way to open it again");
-        }
+        DriverReopening how = reopeningOf(node);
         if (!was.isFile() || !how.mode().equals(wanted)) {
             how.openAs(wanted);
         }
         node.layer().setReadOnly(wanted.flags().contains(Flag.READ_ONLY));
+    }
+
+    private static DriverReopening reopeningOf(BlockNode node) {
+        DriverReopening how = node.reopening();
+        if (how == null) {
+            throw new IllegalStateException(node + " has no way to open it again");
+        }
+        return how;
     }
 
     @Override

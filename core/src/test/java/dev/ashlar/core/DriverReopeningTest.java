@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -12,6 +13,8 @@ import dev.ashlar.core.snapshot.Snapshots;
 import dev.ashlar.core.toy.ToyImage;
 import dev.ashlar.core.toy.World;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -97,5 +100,83 @@ class DriverReopeningTest {
         });
         viewer.join();
         assertEquals(Kind.NOT_FOUND, refusal.get().kind());
+    }
+
+    /** What would open the node's driver again is refused while a view reads through it, and harms neither; afterwards it goes. */
+    @Test
+    void noDriverIsOpenedAgainUnderAView() throws Exception {
+        BlockNode node = disk.root();
+        BlockNode file = node.children().get(0).node();
+        BlockNode filter = world.graph.openNode(
+                null, OpenOptions.readWrite().driverOptions(Map.of("driver", "pass", "file", file.name())));
+        List<Deed> deeds = List.of(
+                () -> world.graph.transaction().setReadOnly(node, true).commit(),
+                () -> world.graph.transaction().setReadOnly(node, false).commit(),
+                () -> world.graph.transaction().reopen(node, Map.of("an", "option")).commit(),
+                () -> node.<Boolean>whileDrained(() -> node.whileDriverClosed(() -> true)),
+                () -> world.graph.transaction().insert(file, filter).commit(),
+                () -> world.graph.transaction().remove(filter).commit(),
+                () -> world.graph.transaction().replace(file, filter).commit());
+        Snapshots snapshots = Snapshots.of(node);
+        for (int i = 0; i < deeds.size(); i++) {
+            disk.write(100, MemorySegment.ofArray(new byte[] {(byte) i}));
+            SnapshotInfo snapshot = snapshots.create(SnapshotRequest.named("s" + i));
+            disk.write(100, MemorySegment.ofArray(new byte[] {99}));
+            Deed deed = deeds.get(i);
+            try (BlockBackend view = snapshots.open(snapshot);
+                    BlockBackend another = snapshots.open(snapshot)) {
+                if (i != 1) {
+                    // That one asks for what is so already.
+                    BlockException refused = assertThrows(BlockException.class, deed::run, "deed " + i);
+                    assertEquals(Kind.BUSY, refused.kind(), refused.getMessage());
+                    assertEquals(
+                            "Node '" + node.name() + "' can't be opened again while a snapshot of it is open",
+                            refused.getMessage());
+                    assertEquals(0, refused.getSuppressed().length);
+                }
+                another.close();
+                byte[] read = new byte[1];
+                view.read(100, MemorySegment.ofArray(read));
+                assertEquals(i, read[0]);
+                disk.write(100, MemorySegment.ofArray(new byte[] {98}));
+                view.read(100, MemorySegment.ofArray(read));
+                assertEquals(i, read[0]);
+            }
+            deed.run();
+            if (i == 0) {
+                world.graph.transaction().setReadOnly(node, false).commit();
+            }
+        }
+        assertEquals(1, image.openInstances.get());
+        byte[] read = new byte[1];
+        disk.read(100, MemorySegment.ofArray(read));
+        assertEquals(98, read[0]);
+    }
+
+    private interface Deed {
+        void run() throws BlockException;
+    }
+
+    /** Row 7: applying through a driver above closes that one only; the view goes on. */
+    @Test
+    void aViewSurvivesAnApplyThroughTheFallback() throws Exception {
+        world.toyImage("below", 4096, 65536);
+        try (BlockBackend above = world.graph.open(OpenOptions.readWrite()
+                .driverOptions(
+                        Map.of("driver", "raw", "file.driver", "toy", "file.file.filename", "below")))) {
+            above.write(0, MemorySegment.ofArray(new byte[] {1}));
+            SnapshotInfo first = above.snapshots().create(SnapshotRequest.named("first"));
+            above.write(0, MemorySegment.ofArray(new byte[] {2}));
+            SnapshotInfo second = above.snapshots().create(SnapshotRequest.named("second"));
+            try (BlockBackend view = above.snapshots().open(second)) {
+                above.snapshots().apply(first);
+                above.write(1, MemorySegment.ofArray(new byte[] {3}));
+                byte[] read = new byte[2];
+                view.read(0, MemorySegment.ofArray(read));
+                assertArrayEquals(new byte[] {2, 0}, read);
+                above.read(0, MemorySegment.ofArray(read));
+                assertArrayEquals(new byte[] {1, 3}, read);
+            }
+        }
     }
 }

@@ -31,6 +31,10 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     private final ChildAccess file;
     /** The map of a snapshot, for views. */
     private final long @Nullable [] frozen;
+    /** Through which a view reads: closed after it. */
+    private final @Nullable ToyInstance origin;
+
+    private volatile boolean closed;
 
     public final AtomicInteger drainDepth = new AtomicInteger();
     /** What a driver must not do when it is told of a drain. */
@@ -41,10 +45,16 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     private final boolean hasBrokenBitmaps;
 
     ToyInstance(ToyImage image, ChildAccess file, boolean hasBrokenBitmaps) {
-        this(image, file, null, hasBrokenBitmaps);
+        this(image, file, null, null, hasBrokenBitmaps);
     }
 
-    private ToyInstance(ToyImage image, ChildAccess file, long @Nullable [] frozen, boolean hasBrokenBitmaps) {
+    private ToyInstance(
+            ToyImage image,
+            ChildAccess file,
+            long @Nullable [] frozen,
+            @Nullable ToyInstance origin,
+            boolean hasBrokenBitmaps) {
+        this.origin = origin;
         this.image = image;
         this.file = file;
         this.frozen = frozen;
@@ -67,6 +77,9 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     }
 
     private long[] map() {
+        if (closed || (origin != null && origin.closed)) {
+            throw new AssertionError("a request of a driver that is closed");
+        }
         return frozen == null ? image.map : frozen;
     }
 
@@ -277,6 +290,7 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
 
     @Override
     public void close() {
+        closed = true;
         if (frozen == null) {
             image.openInstances.decrementAndGet();
         }
@@ -346,7 +360,7 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     public FormatInstance openSnapshot(SnapshotInfo snapshot) throws BlockException {
         for (ToyImage.Saved saved : image.saved) {
             if (saved.info().equals(snapshot)) {
-                return new ToyInstance(image, file, saved.map(), false);
+                return new ToyInstance(image, file, saved.map(), this, false);
             }
         }
         throw new BlockException(Kind.NOT_FOUND, "Can't find snapshot");

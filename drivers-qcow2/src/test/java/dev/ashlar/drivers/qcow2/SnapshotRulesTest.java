@@ -22,6 +22,7 @@ import dev.ashlar.core.spi.Preallocation;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
@@ -347,6 +348,40 @@ class SnapshotRulesTest {
         }
     }
 
+    /** What opens the driver again is refused before it has done anything: views read through it. */
+    @Test
+    void row09_noReopeningUnderAView() throws Exception {
+        try (Disks disks = new Disks().create("disk");
+                BlockBackend backend = disks.open("disk")) {
+            Disks.fill(backend, 1);
+            SnapshotInfo info = Disks.create(backend.snapshots(), "s");
+            Disks.fill(backend, 2);
+            Map<String, String> options = Map.of("lazy_refcounts", "on");
+            String refusal = "Node 'disk' can't be opened again while a snapshot of it is open";
+            try (BlockBackend view = backend.snapshots().open(info)) {
+                byte[] before = disks.memory.file("disk").snapshot().read(0, 4096);
+                fails(Kind.BUSY, refusal, () -> backend.amend(options, done -> {}));
+                assertArrayEquals(before, disks.memory.file("disk").snapshot().read(0, 4096));
+                fails(
+                        Kind.BUSY,
+                        refusal,
+                        () -> disks.graph
+                                .transaction()
+                                .setReadOnly(backend.root(), true)
+                                .commit());
+                assertEquals(1, Disks.value(view));
+                // Applying its own snapshots is the driver's affair: it goes on.
+                backend.snapshots().apply(info);
+                Disks.fill(backend, 3);
+                assertEquals(1, Disks.value(view));
+            }
+            backend.amend(options, done -> {});
+            assertEquals(true, backend.formatInfo().orElseThrow().specific().get("lazy-refcounts"));
+            disks.graph.transaction().setReadOnly(backend.root(), true).commit();
+            assertEquals(3, Disks.value(backend));
+        }
+    }
+
     @Test
     void row10_loadTemporarilyByIdOrName() throws Exception {
         try (Disks disks = new Disks().create("disk")) {
@@ -419,6 +454,33 @@ class SnapshotRulesTest {
                 BlockBackend top = disks.openShape("two", "plain", "pass", "qcow2");
                 VmState vm = top.snapshots().openVmState()) {
             vm.write(5, MemorySegment.ofArray(new byte[] {1}));
+        }
+    }
+
+    /** Access to the state goes on when the driver was opened again: through the new one, never through the old. */
+    @Test
+    void row11_vmStateAfterAReopening() throws Exception {
+        try (Disks disks = new Disks().create("disk");
+                BlockBackend backend = disks.open("disk");
+                VmState vm = backend.snapshots().openVmState()) {
+            vm.write(5, MemorySegment.ofArray(new byte[] {1}));
+            disks.graph.transaction().setReadOnly(backend.root(), true).commit();
+            byte[] found = new byte[1];
+            vm.read(5, MemorySegment.ofArray(found));
+            assertEquals(1, found[0]);
+            assertEquals(
+                    Kind.READ_ONLY,
+                    assertThrows(BlockException.class, () -> vm.write(6, MemorySegment.ofArray(found)))
+                            .kind());
+            disks.graph.transaction().setReadOnly(backend.root(), false).commit();
+            vm.write(4096 * 3, MemorySegment.ofArray(new byte[] {2}));
+            SnapshotInfo info = backend.snapshots().create(Disks.request("", "running", 4096 * 3 + 1));
+            backend.snapshots().apply(info);
+            vm.read(5, MemorySegment.ofArray(found));
+            assertEquals(1, found[0]);
+            vm.read(4096 * 3, MemorySegment.ofArray(found));
+            assertEquals(2, found[0]);
+            Disks.requireSound(backend, false);
         }
     }
 
