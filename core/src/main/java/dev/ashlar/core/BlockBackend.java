@@ -309,7 +309,8 @@ public final class BlockBackend implements AutoCloseable {
         requireWriter();
         layer().requireWritable();
         BlockNode node = root();
-        node.<Boolean>whileDrained(() -> {
+        try (CommonDrain drain = CommonDrain.begin(List.of(node))) {
+            assert drain.standstillNanos() == 0;
             Optional<Amendable> amendable = node.capability(Amendable.class);
             if (amendable.isEmpty()) {
                 throw new BlockException(
@@ -318,8 +319,8 @@ public final class BlockBackend implements AutoCloseable {
             }
             node.requireNoViews();
             amendable.get().amend(options, progress);
-            return node.whileDriverClosed(() -> true);
-        });
+            node.<Boolean>whileDriverClosed(() -> true);
+        }
     }
 
     /** Facts about the image, where the topmost node is one. */

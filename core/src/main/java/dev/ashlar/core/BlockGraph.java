@@ -239,6 +239,18 @@ public final class BlockGraph implements AutoCloseable {
         return drains.begin(lock.unlocked(), this, DrainControl.Reach.PARENTS, List.copyOf(targets));
     }
 
+    /** The nodes and all that stands above them, parents before children. */
+    List<BlockNode> withParents(Collection<BlockNode> some) {
+        Set<BlockNode> all = new LinkedHashSet<>();
+        try (GraphLock.Locked locked = lock.lock()) {
+            locked.requireValid();
+            for (BlockNode node : some) {
+                DrainControl.addWithParents(node, all);
+            }
+        }
+        return List.copyOf(all);
+    }
+
     /** D9: before locks are waited for whose holders may wait for the caller's own request. */
     void requireOutside(List<BlockNode> targets) {
         try (GraphLock.Locked locked = lock.lock()) {

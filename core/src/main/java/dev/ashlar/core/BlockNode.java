@@ -172,7 +172,7 @@ public final class BlockNode {
 
     /**
      * Runs an operation while this node's driver is closed and opens it again over the same children, with the same options. The children
-     * stay open throughout. Called on a drained node, by a control operation.
+     * stay open throughout. Called on a drained node, by a control operation; a {@link CommonDrain}, where others use nodes above this one.
      *
      * @return what the operation returns
      * @throws BlockException BUSY while a snapshot of the node is open for reading, then nothing has happened; of the operation, which goes

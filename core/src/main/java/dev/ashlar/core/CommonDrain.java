@@ -2,11 +2,15 @@ package dev.ashlar.core;
 
 import dev.ashlar.core.request.Parking;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 
 /**
- * A control operation on several nodes at once: no other one runs on them, and all stand still together, from before the first change to
- * {@link #close}. Used by one thread.
+ * A control operation on several nodes at once: no other one runs on them or on what stands above them, and all stand still together, from
+ * before the first change to {@link #close}. Used by one thread.
+ *
+ * <p>Those above count because their own control operations use the nodes: one that closes while a driver below it is being opened again
+ * could write nothing any more.
  */
 public final class CommonDrain implements AutoCloseable {
     private final List<BlockNode> nodes;
@@ -39,17 +43,16 @@ public final class CommonDrain implements AutoCloseable {
      * Waits until no other control operation runs on the nodes, then drains them together.
      *
      * @param nodes at least one, of one graph, each once
-     * @param below more nodes on which no other control operation is to run; they are not drained
+     * @param below more nodes on which, and above which, no other control operation is to run; they are not drained
      * @param preparation runs before the drain, while requests go on; what it throws ends the whole
      * @throws IllegalStateException as {@link BlockNode#drain}
      */
     public static CommonDrain begin(List<BlockNode> nodes, List<BlockNode> below, Preparation preparation)
             throws BlockException {
         List<BlockNode> drained = List.copyOf(nodes);
-        List<BlockNode> own = new ArrayList<>(drained);
-        own.addAll(below);
-        drained.get(0).graph().requireOutside(own);
-        lockAll(own);
+        List<BlockNode> wanted = new ArrayList<>(drained);
+        wanted.addAll(below);
+        List<BlockNode> own = control(wanted);
         boolean begun = false;
         try {
             preparation.run();
@@ -62,6 +65,31 @@ public final class CommonDrain implements AutoCloseable {
                 unlock(own, own.size());
             }
         }
+    }
+
+    /** @return the nodes whose control locks the caller holds now */
+    private static List<BlockNode> control(List<BlockNode> wanted) {
+        BlockGraph graph = wanted.get(0).graph();
+        while (true) {
+            boolean mine = true;
+            for (BlockNode node : wanted) {
+                mine &= node.controlLock().isHeldByThisThread();
+            }
+            // Inside a control operation of its own one waits for no more locks: others may hold those and wait for
+            // this one's.
+            List<BlockNode> own = mine ? wanted : graph.withParents(wanted);
+            graph.requireOutside(own);
+            lockAll(own);
+            if (mine || own.containsAll(graph.withParents(wanted))) {
+                return own;
+            }
+            unlock(own, own.size());
+        }
+    }
+
+    /** Whether all that stands above these nodes is still what was locked. */
+    boolean covers(Collection<BlockNode> some) {
+        return nodes.containsAll(nodes.get(0).graph().withParents(some));
     }
 
     /** In any order without a deadlock: nothing is held while one waits for a lock. */

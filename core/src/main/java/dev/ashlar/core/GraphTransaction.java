@@ -11,7 +11,8 @@ import java.util.Set;
  * Changes of a graph that happen together or not at all: edges led to other nodes, and modes of nodes, while users go on. Collect changes,
  * then {@link #commit}. Used by one thread, once.
  *
- * <p>The order is that of G4: control locks, drain, then the graph's lock for each look and each change, and the end of the drain last.
+ * <p>The order is that of G4: control locks of the nodes and of all above them, drain, then the graph's lock for each look and each change,
+ * and the end of the drain last.
  * What users ask for meanwhile is held back and goes to where the change has led them (D7).
  */
 public final class GraphTransaction {
@@ -20,6 +21,9 @@ public final class GraphTransaction {
 
     private final BlockGraph graph;
     private final List<GraphChange> changes = new ArrayList<>();
+    /** What somebody used before the change. What nobody did may be about to get its first user. */
+    private final List<BlockNode> used = new ArrayList<>();
+
     private boolean over;
 
     GraphTransaction(BlockGraph graph) {
@@ -111,7 +115,7 @@ public final class GraphTransaction {
             Parking.parkNanos(this, PAUSE_NANOS);
             touched = touched();
         }
-        for (BlockNode node : touched) {
+        for (BlockNode node : used) {
             graph.closeIfUnneeded(node);
         }
     }
@@ -130,9 +134,10 @@ public final class GraphTransaction {
             assert drain.standstillNanos() == 0;
             graph.changes().lock();
             try {
-                if (!touched.containsAll(touched()) || isBuiltUpon(touched)) {
+                if (!touched.containsAll(touched()) || !drain.covers(touched) || isBuiltUpon(touched)) {
                     return false;
                 }
+                rememberUsed(touched);
                 applyAll();
                 return true;
             } finally {
@@ -156,6 +161,17 @@ public final class GraphTransaction {
                 }
             }
             return false;
+        }
+    }
+
+    private void rememberUsed(Set<BlockNode> touched) {
+        try (GraphLock.Locked locked = graph.lock().lock()) {
+            locked.requireValid();
+            for (BlockNode node : touched) {
+                if (!node.parentEdges().isEmpty()) {
+                    used.add(node);
+                }
+            }
         }
     }
 

@@ -43,8 +43,8 @@ public final class VmState implements AutoCloseable {
         }
         FormatInstance instance = capable.get().openVmState();
         LayerMode mode = new LayerMode(node.isReadOnly(), false, true);
-        FormatLayer layer = new FormatLayer(
-                node.name() + "/vmstate", mode, node.layer().failStop(), instance, null);
+        FormatLayer layer =
+                new FormatLayer(node.name() + "/vmstate", mode, node.layer().failStop(), instance, null);
         return new Area(node.layer().instance(), capable.get(), layer);
     }
 

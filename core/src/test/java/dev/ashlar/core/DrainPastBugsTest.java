@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.toy.MemoryDisk;
 import dev.ashlar.core.toy.ToyInstance;
 import dev.ashlar.core.toy.World;
@@ -320,6 +322,51 @@ class DrainPastBugsTest {
         disk.flush();
         assertSame(overlay, disk.root());
         assertTrue(world.disk("disk").flushes.get() > before);
+    }
+
+    /** G4: who closes while a driver below is being opened again waits for it: its last flush would find nobody there. */
+    @Test
+    void aNodeIsClosedWhileTheOneBelowIsOpenedAgain() throws Exception {
+        BlockBackend disk = open("disk");
+        world.toyImage("under", 4096, 65536);
+        BlockBackend raw = world.graph.open(OpenOptions.readWrite()
+                .driverOptions(Map.of("driver", "raw", "file.driver", "toy", "file.file.filename", "under")));
+        SnapshotInfo snapshot = raw.snapshots().create(SnapshotRequest.named("s"));
+        closedWhile(
+                "disk",
+                filterOver(disk.root()),
+                () -> world.graph
+                        .transaction()
+                        .reopen(disk.root(), Map.of("colour", "red"))
+                        .commit());
+        closedWhile("under", filterOver(raw.root()), () -> raw.snapshots().apply(snapshot));
+    }
+
+    /** The deed flushes what it closes; in the middle of that another thread closes the filter. */
+    private void closedWhile(String diskName, BlockNode filter, Deed deed) throws Exception {
+        AtomicReference<Thread> closer = new AtomicReference<>();
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        world.disk(diskName).hook = (operation, offset, length) -> {
+            if (!operation.equals("flush") || closer.get() != null) {
+                return;
+            }
+            Thread thread = Thread.ofPlatform().start(() -> {
+                try {
+                    world.graph.closeNode(filter);
+                } catch (Throwable e) {
+                    failure.set(e);
+                }
+            });
+            closer.set(thread);
+            while (thread.isAlive() && thread.getState() != Thread.State.TIMED_WAITING) {
+                Thread.onSpinWait();
+            }
+        };
+        deed.run();
+        closer.get().join();
+        world.disk(diskName).hook = (operation, offset, length) -> {};
+        assertEquals(null, failure.get());
+        assertTrue(world.graph.node(filter.name()).isEmpty());
     }
 
     /** D9: control operations from inside a request are refused before they wait for a lock whose holder waits for the request. */

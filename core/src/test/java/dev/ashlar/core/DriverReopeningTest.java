@@ -112,7 +112,10 @@ class DriverReopeningTest {
         List<Deed> deeds = List.of(
                 () -> world.graph.transaction().setReadOnly(node, true).commit(),
                 () -> world.graph.transaction().setReadOnly(node, false).commit(),
-                () -> world.graph.transaction().reopen(node, Map.of("an", "option")).commit(),
+                () -> world.graph
+                        .transaction()
+                        .reopen(node, Map.of("an", "option"))
+                        .commit(),
                 () -> node.<Boolean>whileDrained(() -> node.whileDriverClosed(() -> true)),
                 () -> world.graph.transaction().insert(file, filter).commit(),
                 () -> world.graph.transaction().remove(filter).commit(),
@@ -162,8 +165,7 @@ class DriverReopeningTest {
     void aViewSurvivesAnApplyThroughTheFallback() throws Exception {
         world.toyImage("below", 4096, 65536);
         try (BlockBackend above = world.graph.open(OpenOptions.readWrite()
-                .driverOptions(
-                        Map.of("driver", "raw", "file.driver", "toy", "file.file.filename", "below")))) {
+                .driverOptions(Map.of("driver", "raw", "file.driver", "toy", "file.file.filename", "below")))) {
             above.write(0, MemorySegment.ofArray(new byte[] {1}));
             SnapshotInfo first = above.snapshots().create(SnapshotRequest.named("first"));
             above.write(0, MemorySegment.ofArray(new byte[] {2}));

@@ -375,6 +375,15 @@ final class GraphActors {
 
     private boolean reopen(Random random) throws BlockException {
         BlockNode top = disk.root();
+        // One below may be used by others, or by nodes that are just being closed.
+        for (int down = random.nextInt(3); down > 0 && top.children().size() == 1; down--) {
+            BlockNode below = top.children().get(0).node();
+            top = below.children().isEmpty() ? top : below;
+        }
+        return reopen(top, random);
+    }
+
+    private boolean reopen(BlockNode top, Random random) throws BlockException {
         try {
             if (random.nextBoolean()) {
                 world.graph

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.ChildEdge;
 import dev.ashlar.core.ChildRole;
+import dev.ashlar.core.CommonDrain;
 import dev.ashlar.core.spi.SnapshotCapable;
 import java.util.ArrayList;
 import java.util.List;
@@ -97,6 +98,35 @@ record SnapshotCarrier(List<BlockNode> path) {
             BlockNode next = from.capability(SnapshotCapable.class).isPresent() ? null : fallback(from);
             return next == null ? operation.run() : whileControlled(next, operation);
         });
+    }
+
+    /**
+     * As {@link #whileControlled}, with the way drained and no control operation of others on what stands above it: for what closes drivers
+     * on the way.
+     */
+    static <T> T whileAllStandStill(BlockNode from, BlockNode.ControlOperation<T> operation) throws BlockException {
+        while (true) {
+            List<BlockNode> way = wayFrom(from);
+            try (CommonDrain drain = CommonDrain.begin(List.of(from), way, () -> {})) {
+                assert drain.standstillNanos() == 0;
+                if (way.containsAll(wayFrom(from))) {
+                    return operation.run();
+                }
+            }
+        }
+    }
+
+    /** The nodes below that a look for the carrier passes. */
+    private static List<BlockNode> wayFrom(BlockNode from) {
+        List<BlockNode> way = new ArrayList<>(2);
+        BlockNode at = from;
+        while (at != null && at.capability(SnapshotCapable.class).isEmpty()) {
+            at = fallback(at);
+            if (at != null) {
+                way.add(at);
+            }
+        }
+        return way;
     }
 
     /** Runs with every node on the way standing still, what they hold back in memory written to the carrier. */

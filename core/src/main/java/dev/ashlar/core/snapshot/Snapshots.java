@@ -169,7 +169,7 @@ public final class Snapshots {
      */
     public void apply(SnapshotInfo snapshot) throws BlockException {
         Objects.requireNonNull(snapshot, "snapshot");
-        SnapshotCarrier.<Boolean>whileControlled(node, () -> {
+        SnapshotCarrier.<Boolean>whileAllStandStill(node, () -> {
             applyStanding(snapshot);
             return true;
         });
