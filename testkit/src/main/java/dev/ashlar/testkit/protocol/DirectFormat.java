@@ -176,6 +176,16 @@ public final class DirectFormat implements AutoCloseable {
         return read(format, offset, lengthBytes);
     }
 
+    /** Content of a range of a snapshot. */
+    public byte[] read(SnapshotInfo snapshot, long offset, int lengthBytes) throws BlockException {
+        FormatInstance view = snapshots().openSnapshot(snapshot);
+        try {
+            return read(view, offset, lengthBytes);
+        } finally {
+            view.close();
+        }
+    }
+
     private byte[] read(FormatInstance source, long offset, int lengthBytes) throws BlockException {
         int unit = source.limits().requestAlignmentBytes();
         if (offset % unit == 0 && lengthBytes % unit == 0) {

@@ -87,7 +87,7 @@ public final class ClusterAllocator {
         long at = tail;
         long shared = geometry.clusterIndex(at);
         int room = at == 0 ? 0 : geometry.clusterBytes() - geometry.inCluster(at);
-        if (room > 0 && refcounts.get(shared) >= geometry.maxRefcount()) {
+        if (room > 0 && refcounts.get(shared) == geometry.maxRefcount()) {
             room = 0;
         }
         if (room < sizeBytes) {

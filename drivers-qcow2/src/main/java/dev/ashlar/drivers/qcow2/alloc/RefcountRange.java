@@ -29,6 +29,7 @@ public final class RefcountRange {
      * Adds {@code delta} to {@code count} refcounts from index {@code from}: to all or to none.
      *
      * @param delta 1 or -1
+     * @param maximum unsigned
      * @return -1, or the index of a count that would leave {@code [0, maximum]}
      */
     public static int add(MemorySegment block, int order, int from, int count, int delta, long maximum) {
@@ -44,7 +45,7 @@ public final class RefcountRange {
     private static int addAny(MemorySegment block, int order, int from, int to, int delta, long maximum) {
         for (int i = from; i < to; i++) {
             long old = RefcountWidth.get(block, 0, order, i);
-            if (delta > 0 ? old >= maximum : old == 0) {
+            if (delta > 0 ? old == maximum : old == 0) {
                 return i;
             }
             RefcountWidth.set(block, order, i, old + delta);

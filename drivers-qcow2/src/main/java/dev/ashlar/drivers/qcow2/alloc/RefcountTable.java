@@ -203,7 +203,8 @@ public final class RefcountTable {
         return delta > 0
                 ? new BlockException(
                         Kind.INVALID,
-                        "Refcount of the " + where + " would exceed " + geometry.maxRefcount() + " ("
+                        "Refcount of the " + where + " would exceed "
+                                + Long.toUnsignedString(geometry.maxRefcount()) + " ("
                                 + geometry.refcountBits() + " bits)")
                 : new BlockException(Kind.CORRUPT, "Refcount of the " + where + " is 0 already");
     }

@@ -92,7 +92,7 @@ final class RefcountRebuild {
                         Kind.INVALID,
                         "Cannot decrease refcount entry width to " + wanted.refcountBits()
                                 + " bits: Cluster at offset 0x" + Long.toHexString(geometry.clusterOffset(cluster))
-                                + " has a refcount of " + count);
+                                + " has a refcount of " + Long.toUnsignedString(count));
             }
             if ((cluster & 0xffff) == 0) {
                 progress.accept(0.5 * cluster / firstBlock);
@@ -105,7 +105,7 @@ final class RefcountRebuild {
             return cluster < end() ? 1 : 0;
         }
         long count = old.get(cluster);
-        return count > 0 && oldClusters.contains(cluster) ? count - 1 : count;
+        return count != 0 && oldClusters.contains(cluster) ? count - 1 : count;
     }
 
     private void writeBlocks(DoubleConsumer progress) throws BlockException {

@@ -74,7 +74,7 @@ final class CopiedFlagCheck {
     private void l1Entry(long l1Offset, long[] l1, int index, Findings findings) throws BlockException {
         long entry = l1[index];
         long count = count(TableEntry.offset(entry));
-        if (count < 0 || (count == 1) == TableEntry.isCopied(entry)) {
+        if ((count == 1) == TableEntry.isCopied(entry) || !isCountKnown(TableEntry.offset(entry))) {
             return;
         }
         findings.say((repairing ? "Repairing" : "ERROR") + " OFLAG_COPIED L2 cluster: l1_index=" + index + " l1_entry="
@@ -105,7 +105,8 @@ final class CopiedFlagCheck {
             long word = words[i];
             if (layout.namesCluster(word)) {
                 long count = layout.externalData() ? 1 : count(TableEntry.offset(word));
-                if (count >= 0 && (count == 1) != TableEntry.isCopied(word)) {
+                if ((count == 1) != TableEntry.isCopied(word)
+                        && (layout.externalData() || isCountKnown(TableEntry.offset(word)))) {
                     findings.say((repairing ? "Repairing" : "ERROR") + " OFLAG_COPIED data cluster: l2_entry="
                             + Long.toHexString(word) + " refcount=" + Long.toUnsignedString(count));
                     words[i] = word ^ TableEntry.COPIED;
@@ -162,6 +163,13 @@ final class CopiedFlagCheck {
         findings.corruptionsFixed += mended;
     }
 
+    /** False where the count lies in a block that can't be read, which the comparison of counts tells of. */
+    private boolean isCountKnown(long hostOffset) {
+        long cluster = geometry.clusterIndex(hostOffset);
+        return (equalCounts != null && cluster < equalCounts.clusters()) || structure.isReadableFor(cluster);
+    }
+
+    /** Unsigned; 0 where it is not known. */
     private long count(long hostOffset) throws BlockException {
         long cluster = geometry.clusterIndex(hostOffset);
         if (equalCounts != null && cluster < equalCounts.clusters()) {

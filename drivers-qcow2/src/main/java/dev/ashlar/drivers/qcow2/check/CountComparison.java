@@ -167,14 +167,11 @@ final class CountComparison {
         }
     }
 
-    /** For one cluster, as {@link CopiedFlagCheck} asks. @return the stored count, or -1 where it can't be read */
+    /** For one cluster, as {@link CopiedFlagCheck} asks. @return the stored count, unsigned; 0 where it can't be read */
     static long stored(ClusterGeometry geometry, RefcountStructure structure, long cluster) throws BlockException {
         long block = cluster >>> geometry.refcountBlockBits();
-        if (block >= structure.tableEntries()) {
+        if (block >= structure.tableEntries() || !structure.isReadable((int) block)) {
             return 0;
-        }
-        if (!structure.isReadable((int) block)) {
-            return -1;
         }
         @Nullable MemorySegment counts = structure.block((int) block);
         int within = (int) (cluster & (geometry.refcountBlockEntries() - 1));

@@ -100,6 +100,12 @@ final class RefcountStructure {
         return geometry.isAligned(table.blockOffset(block) & ~RESERVED);
     }
 
+    /** Whether the count of a cluster can be read, or is 0 since it has no place. */
+    boolean isReadableFor(long cluster) {
+        long block = cluster >>> geometry.refcountBlockBits();
+        return block >= tableEntries() || isReadable((int) block);
+    }
+
     /** The block's bytes, or null where there is no block and all counts are 0. */
     java.lang.foreign.@org.jspecify.annotations.Nullable MemorySegment block(int index) throws BlockException {
         if (index >= table.tableEntries()) {

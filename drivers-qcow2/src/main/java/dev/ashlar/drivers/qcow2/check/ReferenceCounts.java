@@ -35,7 +35,9 @@ final class ReferenceCounts {
     private final ClusterGeometry geometry;
     private final long fileBytes;
     private final long fileClusters;
+    /** Unsigned. */
     private final long maximum;
+
     private final Stripe[] stripes;
     private final BitSet behindEnd = new BitSet();
     private boolean farBehindEnd;
@@ -167,7 +169,7 @@ final class ReferenceCounts {
             long seen = 0;
             for (; i + 8 <= to; i += 8) {
                 long word = (long) WORDS.get(counts, i);
-                if ((word & HIGHS) != 0 || maximum < IN_MAP) {
+                if ((word & HIGHS) != 0 || Long.compareUnsigned(maximum, IN_MAP) < 0) {
                     for (int j = i; j < i + 8; j++) {
                         addOne(counts, j, firstCluster, findings);
                     }
@@ -190,7 +192,7 @@ final class ReferenceCounts {
                 shared = true;
             }
             long exact = count == IN_MAP ? large().getOrDefault(index, (long) IN_MAP) : count;
-            if (exact >= maximum) {
+            if (Long.compareUnsigned(exact, maximum) >= 0) {
                 findings.corruption("ERROR: overflow cluster offset=0x"
                         + Long.toHexString(geometry.clusterOffset(firstCluster + index)));
                 findings.say("Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a"

@@ -142,8 +142,8 @@ public record ClusterGeometry(int clusterBits, int refcountOrder, boolean extend
         return 1 << refcountBlockBits();
     }
 
-    /** Largest refcount; for 64-bit counts the largest positive long, as in QEMU. */
+    /** Largest refcount, unsigned: all ones in as many bits as a refcount has. */
     public long maxRefcount() {
-        return refcountOrder == 6 ? Long.MAX_VALUE : (1L << refcountBits()) - 1;
+        return -1L >>> (Long.SIZE - refcountBits());
     }
 }

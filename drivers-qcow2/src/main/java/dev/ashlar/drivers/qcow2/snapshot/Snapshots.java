@@ -138,7 +138,7 @@ public final class Snapshots {
             long first = geometry.clusterIndex(oldOffset);
             long there = Math.min(oldBytes, file.lengthBytes() - oldOffset);
             for (long i = 0; i < geometry.clustersFor(Math.max(there, 0)); i++) {
-                if (context.refcounts().get(first + i) > 0) {
+                if (context.refcounts().get(first + i) != 0) {
                     context.allocator().release(first + i, 1);
                 }
             }
