@@ -91,8 +91,8 @@ class CrashReplayTest {
                 new Shape(512, 16, 160, 0, 14),
                 new Shape(65536, 16, 24, 0, 14),
                 new Shape(16384, 16, 30, 0, 14, true, false))) {
-            Recording recording = record(shape, FIRST_SEED);
             try {
+                Recording recording = record(shape, FIRST_SEED);
                 CrashStates.forEachState(
                         recording.log(),
                         recording.initial(),

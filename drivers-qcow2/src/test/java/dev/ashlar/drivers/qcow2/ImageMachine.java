@@ -175,7 +175,8 @@ final class ImageMachine {
         if (amount % 3 == 0) {
             Random noise = new Random(amount + stamp);
             for (int i = amount % 2 * clusterBytes; i < Math.min(bytes.length, 2 * clusterBytes); i++) {
-                bytes[i] = (byte) noise.nextInt();
+                // noise that still says which sector it belongs to, as content() does
+                bytes[i] = (byte) (i % 4 == 2 ? (at + i) / 512 + bytes[i - 2] : noise.nextInt());
             }
         }
         begin(() -> history.beginWrite(at, bytes));

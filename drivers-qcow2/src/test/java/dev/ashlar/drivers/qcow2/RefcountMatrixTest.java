@@ -144,7 +144,8 @@ class RefcountMatrixTest {
         BlockException e = assertThrows(BlockException.class, change::run);
         assertEquals(Kind.INVALID, e.kind(), e::toString);
         assertTrue(
-                e.getMessage().contains("would exceed " + Long.toUnsignedString(cell.full()) + " (" + cell.bits + " bits)"),
+                e.getMessage()
+                        .contains("would exceed " + Long.toUnsignedString(cell.full()) + " (" + cell.bits + " bits)"),
                 e::getMessage);
         assertEquals("Invalid argument", e.reason());
         disk.requireEqual();
@@ -278,10 +279,7 @@ class RefcountMatrixTest {
     private static long uses(Qcow2Picture picture, Use use) {
         long count = 0;
         for (long cluster : picture.referencedClusters()) {
-            count += picture.references(cluster).stream()
-                            .anyMatch(reference -> reference.use() == use)
-                    ? 1
-                    : 0;
+            count += picture.references(cluster).stream().anyMatch(reference -> reference.use() == use) ? 1 : 0;
         }
         return count;
     }
