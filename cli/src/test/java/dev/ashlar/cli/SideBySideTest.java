@@ -17,7 +17,10 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** Ashlar beside the real programs: the same words on the command line, the same words back. */
+/**
+ * Ashlar beside the real programs: the same words on the command line, the same words back. {@code -Dashlar.sidebyside=TEXT} runs
+ * only scenarios whose file and name hold the text.
+ */
 class SideBySideTest {
     private static final List<String> FILES = List.of(
             "usage.txt",
@@ -40,6 +43,10 @@ class SideBySideTest {
         List<DynamicTest> tests = new ArrayList<>();
         for (String file : FILES) {
             for (SideBySide.Scenario scenario : SideBySide.Scenario.parse(read(file))) {
+                String only = System.getProperty("ashlar.sidebyside", "");
+                if (!(file + ": " + scenario.name()).contains(only)) {
+                    continue;
+                }
                 tests.add(DynamicTest.dynamicTest(file + ": " + scenario.name(), () -> run(scenario)));
             }
         }

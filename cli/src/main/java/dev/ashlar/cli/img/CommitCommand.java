@@ -24,7 +24,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class CommitCommand {
     private static final long BUFFER_BYTES = 2 << 20;
-    private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
     private final Console console;
     private @Nullable String format;
@@ -135,8 +134,7 @@ final class CommitCommand {
     private void copy(BlockBackend image, BlockBackend base, int depth, long before, ProgressLine line)
             throws BlockException {
         long end = image.lengthBytes();
-        long start = System.nanoTime();
-        long copied = 0;
+        Pace pace = new Pace(bytesPerSecond);
         MemorySegment buffer = Arena.ofAuto().allocate(Math.max(1, Math.min(BUFFER_BYTES, end)), 4096);
         for (long at = 0; at < end; ) {
             BlockStatus status = image.status(at, Math.min(BUFFER_BYTES, end - at));
@@ -154,20 +152,10 @@ final class CommitCommand {
                     image.read(at, piece);
                     base.write(at, piece);
                 }
-                copied += length;
-                keepRate(start, copied);
+                pace.moved(length);
             }
             at += length;
             line.at(100.0 * at / end);
-        }
-    }
-
-    private void keepRate(long start, long copied) {
-        if (bytesPerSecond > 0) {
-            long due = (long) ((double) copied / bytesPerSecond * NANOS_PER_SECOND) - (System.nanoTime() - start);
-            if (due > 0) {
-                java.util.concurrent.locks.LockSupport.parkNanos(due);
-            }
         }
     }
 

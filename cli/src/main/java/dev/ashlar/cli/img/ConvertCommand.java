@@ -43,6 +43,9 @@ final class ConvertCommand {
     private int sparseBytes = 4096;
     private int workers = 8;
     private boolean inOrder = true;
+    private boolean sparseGiven;
+    private long bytesPerSecond;
+    private boolean salvaging;
     private boolean skipCreate;
     private boolean targetIsZero;
     private boolean progress;
@@ -77,22 +80,15 @@ final class ConvertCommand {
         if (givenTargetFormat != null) {
             targetFormat = givenTargetFormat;
         }
+        checkCombinations();
         if (options.isTargetImageOpts() && !skipCreate) {
             throw fail("--target-image-opts requires use of -n flag");
-        }
-        if (copyOffloading) {
-            throw compressed
-                    ? fail("Cannot enable copy offloading when -c is used")
-                    : console.unsupported("copy offloading ('-C')");
         }
         if (skipCreate && optionText != null) {
             throw fail("-o has no effect when skipping image creation");
         }
         if (targetIsZero && !skipCreate) {
             throw fail("--target-is-zero requires use of -n flag");
-        }
-        if (skipBrokenBitmaps && !bitmaps) {
-            throw fail("Use of --skip-broken-bitmaps requires --bitmaps");
         }
         int sources = options.operandCount() - 1;
         OptionList list = OptionList.of(optionText == null ? "" : optionText);
@@ -109,6 +105,21 @@ final class ConvertCommand {
         }
     }
 
+    private void checkCombinations() {
+        if (skipBrokenBitmaps && !bitmaps) {
+            throw fail("Use of --skip-broken-bitmaps requires --bitmaps");
+        }
+        if (copyOffloading && compressed) {
+            throw fail("Cannot enable copy offloading when -c is used");
+        }
+        if (copyOffloading && sparseGiven) {
+            throw fail("Cannot enable copy offloading when -S is used");
+        }
+        if (copyOffloading && salvaging) {
+            throw fail("Cannot use copy offloading in salvaging mode");
+        }
+    }
+
     private void take(ImgOptions options, int option) {
         switch (option) {
             case 'f' -> sourceFormat = options.argument();
@@ -118,7 +129,10 @@ final class ConvertCommand {
             case 'o' ->
                 optionText = CreateOptions.join(console, optionText == null ? "" : optionText, options.argument());
             case 'l' -> snapshot = options.argument();
-            case 'S' -> sparseBytes = sparseBytes(options, options.argument());
+            case 'S' -> {
+                sparseBytes = sparseBytes(options, options.argument());
+                sparseGiven = true;
+            }
             case 'p' -> progress = true;
             case 't' -> targetCache = options.argument();
             case 'T' -> sourceCache = options.argument();
@@ -130,8 +144,8 @@ final class ConvertCommand {
             case ImgOptions.TARGET_IS_ZERO -> targetIsZero = true;
             case 'c' -> compressed = true;
             case 'C' -> copyOffloading = true;
-            case 'r' -> throw console.unsupported("a rate limit ('-r')");
-            case ImgOptions.SALVAGE -> throw console.unsupported("'--salvage'");
+            case 'r' -> bytesPerSecond = options.requiredSize("rate limit", options.argument(), Long.MAX_VALUE);
+            case ImgOptions.SALVAGE -> salvaging = true;
             case ImgOptions.BITMAPS -> bitmaps = true;
             default -> skipBrokenBitmaps = true;
         }
@@ -176,7 +190,7 @@ final class ConvertCommand {
                 sources.set(0, view);
             }
             String targetName = options.operand(sourceCount);
-            CopySources copied = new CopySources(sources);
+            CopySources copied = new CopySources(sources, salvaging ? new Salvage(console, quiet) : null);
             OptionValues values = create(graph, targetName, copied.lengthBytes(), list, sourceCount);
             BlockBackend target = openTarget(graph, options, targetName, values);
             opened.add(target);
@@ -312,8 +326,18 @@ final class ConvertCommand {
         int clusterBytes = compressed ? Math.toIntExact(target.compressedUnitBytes()) : 0;
         // as in qemu-img, compression is no matter of -m
         int threads = compressed ? Math.max(workers, Runtime.getRuntime().availableProcessors()) : workers;
-        CopyJob.Parameters parameters =
-                new CopyJob.Parameters(sparseBytes, threads, inOrder, zeroed, backed, backingEnd, clusterBytes);
+        // Copy offloading is a wish. It moves data as it is, without a look at it; so does this, by reading and
+        // writing.
+        CopyJob.Parameters parameters = new CopyJob.Parameters(
+                sparseBytes,
+                !copyOffloading,
+                threads,
+                inOrder,
+                zeroed,
+                backed,
+                backingEnd,
+                clusterBytes,
+                new Pace(bytesPerSecond));
         new CopyJob(sources, target, parameters, line).run(progress && !quiet);
         target.flush();
     }

@@ -21,19 +21,23 @@ final class CopyJob {
 
     /**
      * @param sparseBytes so many zeros in a row are not written, 0 to write all
+     * @param scanned zeros are looked for in data; else only what the source calls zeros is not written
      * @param targetZeroed the target reads as zeros before anything is written
      * @param targetBacked the target has a backing file, which shows what the sources' top layer does not have
      * @param backingEnd length of the target's backing file, -1 for unknown or none
      * @param compressedClusterBytes data is compressed, in clusters of this size; 0 for data as it is
+     * @param pace how fast
      */
     record Parameters(
             int sparseBytes,
+            boolean scanned,
             int workers,
             boolean inOrder,
             boolean targetZeroed,
             boolean targetBacked,
             long backingEnd,
-            int compressedClusterBytes) {}
+            int compressedClusterBytes,
+            Pace pace) {}
 
     private enum Kind {
         DATA,
@@ -149,7 +153,9 @@ final class CopyJob {
             extent = sources.look(position, length, parameters.targetBacked);
         } catch (BlockException e) {
             throw new BlockException(
-                    e.kind(), "error while reading block status at offset " + position + ": " + e.reason(), e);
+                    e.kind(),
+                    "error while reading block status at offset " + sources.localOffset(position) + ": " + e.reason(),
+                    e);
         }
         long found = Math.max(extent.lengthBytes(), SECTOR);
         long alignment = sources.alignmentAt(position);
@@ -221,6 +227,7 @@ final class CopyJob {
             } else {
                 write(piece, data);
             }
+            parameters.pace.moved(cost(piece));
         } catch (BlockException e) {
             throw writeFailed(piece, e);
         } finally {
@@ -253,7 +260,7 @@ final class CopyJob {
     }
 
     private void writeData(Piece piece, MemorySegment data) throws BlockException {
-        if (parameters.sparseBytes == 0) {
+        if (parameters.sparseBytes == 0 || !parameters.scanned) {
             target.write(piece.offset, data);
             return;
         }

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Images that are read one behind the other, as one disk; each is filled up to a multiple of 512 bytes with zeros. */
 final class CopySources {
@@ -12,8 +13,11 @@ final class CopySources {
 
     private final List<BlockBackend> images;
     private final long[] starts;
+    private final @Nullable Salvage salvage;
 
-    CopySources(List<BlockBackend> images) throws BlockException {
+    /** @param salvage reads on where an image fails; null for the failure */
+    CopySources(List<BlockBackend> images, @Nullable Salvage salvage) throws BlockException {
+        this.salvage = salvage;
         this.images = List.copyOf(images);
         starts = new long[images.size() + 1];
         for (int i = 0; i < images.size(); i++) {
@@ -41,7 +45,7 @@ final class CopySources {
             return new Extent(rest, true, false);
         }
         long asked = Math.min(rest, readable);
-        BlockStatus status = ownLayerOnly ? image.allocatedHere(local, asked) : image.status(local, asked);
+        BlockStatus status = status(image, local, asked, ownLayerOnly);
         long found = Math.min(status.lengthBytes(), asked);
         // A last part of a sector belongs to what is before it.
         long length = found == readable ? Math.min(rest, roundUp(found)) : found;
@@ -49,6 +53,14 @@ final class CopySources {
             return new Extent(length, false, false);
         }
         return new Extent(length, status.zero(), status.data());
+    }
+
+    private BlockStatus status(BlockBackend image, long local, long lengthBytes, boolean ownLayerOnly)
+            throws BlockException {
+        if (salvage != null) {
+            return salvage.status(image, local, lengthBytes, ownLayerOnly);
+        }
+        return ownLayerOnly ? image.allocatedHere(local, lengthBytes) : image.status(local, lengthBytes);
     }
 
     void read(long offset, MemorySegment destination) throws BlockException {
@@ -60,12 +72,20 @@ final class CopySources {
             long wanted = Math.min(destination.byteSize() - done, starts[number + 1] - offset - done);
             long readable = Math.clamp(image.lengthBytes() - local, 0, wanted);
             if (readable > 0) {
-                image.read(local, destination.asSlice(done, readable));
+                read(image, local, destination.asSlice(done, readable));
             }
             if (readable < wanted) {
                 destination.asSlice(done + readable, wanted - readable).fill((byte) 0);
             }
             done += wanted;
+        }
+    }
+
+    private void read(BlockBackend image, long local, MemorySegment destination) throws BlockException {
+        if (salvage != null) {
+            salvage.read(image, local, destination);
+        } else {
+            image.read(local, destination);
         }
     }
 
