@@ -4,7 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.format.Feature;
-import dev.ashlar.drivers.qcow2.format.HeaderWriter;
+import dev.ashlar.drivers.qcow2.format.HeaderConversion;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.metadata.FirstCluster;
@@ -130,7 +130,8 @@ public final class Amendment {
     private void rewriteHeader(int version) throws BlockException {
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
             exclusive.makeCountsDurable();
-            byte[] bytes = HeaderWriter.convert(context.header().view(), header, version);
+            MemorySegment cluster = FirstCluster.read(context.file(), context.header());
+            byte[] bytes = HeaderConversion.convert(cluster, header, version);
             FirstCluster.write(context.file(), context.header(), MemorySegment.ofArray(bytes));
         }
     }

@@ -87,47 +87,6 @@ public final class HeaderWriter {
         return bytes;
     }
 
-    /**
-     * The header of an image in another version: its fields as they are, its extensions and the name of its backing file behind them.
-     *
-     * @param sector the first 512 bytes, with the fields as they are now
-     * @param header the image as it was opened
-     * @return whole sectors
-     * @throws BlockException NO_SPACE when it does not fit into a cluster
-     */
-    public static byte[] convert(MemorySegment sector, Qcow2Header header, int version) throws BlockException {
-        String backing = header.backingFile();
-        byte[] name = backing == null ? new byte[0] : backing.getBytes(StandardCharsets.UTF_8);
-        boolean fromV2 = header.version() < 3;
-        int headerBytes =
-                version < 3 ? Qcow2Header.V2_BYTES : fromV2 ? Qcow2Header.V3_NEW_BYTES : header.headerLengthBytes();
-        List<HeaderExtension> extensions = new ArrayList<>(header.extensions());
-        extensions.removeIf(extension -> extension.type() == HeaderExtension.FEATURE_NAMES);
-        int end = headerBytes + encodedBytes(extensions);
-        HeaderExtension names = new HeaderExtension(HeaderExtension.FEATURE_NAMES, featureNames());
-        int clusterBytes = header.geometry().clusterBytes();
-        if (version >= 3 && end + names.encodedBytes() + name.length <= clusterBytes) {
-            extensions.add(names);
-            end += names.encodedBytes();
-        }
-        if (end + name.length > clusterBytes) {
-            throw new BlockException(Kind.NO_SPACE, "The header does not fit into a cluster of this size");
-        }
-        byte[] bytes = new byte[(end + name.length + 511) & -512];
-        MemorySegment fresh = MemorySegment.ofArray(bytes);
-        MemorySegment.copy(sector, 0, fresh, 0, fromV2 ? Qcow2Header.V2_BYTES : Math.min(headerBytes, 512));
-        Bits.putU32(fresh, 4, version);
-        Bits.putU64(fresh, 8, name.length == 0 ? 0 : end);
-        Bits.putU32(fresh, 16, name.length);
-        if (version >= 3 && fromV2) {
-            Bits.putU32(fresh, 96, header.refcountOrder());
-            Bits.putU32(fresh, 100, headerBytes);
-        }
-        encodeExtensions(extensions, fresh, headerBytes);
-        System.arraycopy(name, 0, bytes, end, name.length);
-        return bytes;
-    }
-
     private static List<HeaderExtension> extensions(
             int version, @Nullable String backingFormat, @Nullable String dataFile, @Nullable CryptoHeader crypto) {
         List<HeaderExtension> extensions = new ArrayList<>();
@@ -148,7 +107,7 @@ public final class HeaderWriter {
     }
 
     /** All extensions and the end mark. */
-    private static int encodedBytes(List<HeaderExtension> extensions) {
+    static int encodedBytes(List<HeaderExtension> extensions) {
         int bytes = 8;
         for (HeaderExtension extension : extensions) {
             bytes += extension.encodedBytes();
@@ -156,7 +115,7 @@ public final class HeaderWriter {
         return bytes;
     }
 
-    private static void encodeExtensions(List<HeaderExtension> extensions, MemorySegment header, int from) {
+    static void encodeExtensions(List<HeaderExtension> extensions, MemorySegment header, int from) {
         long at = from;
         for (HeaderExtension extension : extensions) {
             Bits.putU32(header, at, extension.type());
@@ -166,7 +125,7 @@ public final class HeaderWriter {
         }
     }
 
-    private static byte[] featureNames() {
+    static byte[] featureNames() {
         Object[][] names = {
             {0, 0, "dirty bit"},
             {0, 1, "corrupt bit"},
