@@ -15,9 +15,9 @@ import java.lang.foreign.ValueLayout;
 /**
  * The bitmaps extension in the first cluster, changed so that a power cut leaves the old one or the new one.
  *
- * <p>The header's first sector can't tear, but the extension may lie behind it. Where its payload lies in one sector, that sector is the switch. A new
+ * <p>The header's first sector can't tear, but the extension may lie behind it. Where what changes of its payload lies in one sector, that sector is the switch. A new
  * extension is appended: what lies in later sectors is written and flushed before the sector that makes it part of the list, and the first sector with
- * the autoclear bit comes last. Where a payload straddles two sectors the autoclear bit is cleared first, durably, and set again at the end: a crash in between
+ * the autoclear bit comes last. Where it straddles two sectors the autoclear bit is cleared first, durably, and set again at the end: a crash in between
  * costs the bitmaps, as the format provides.
  *
  * <p>The caller holds both locks of the metadata.
@@ -85,14 +85,25 @@ final class BitmapHeader {
             return;
         }
         long first = layout.payload();
-        long last = first + payload.byteSize() - 1;
-        boolean oneSector = first / SECTOR == last / SECTOR;
-        if (!oneSector) {
+        if (!changesOneSector(layout, payload)) {
             setAutoclear(false);
+            layout = read();
         }
         write(layout.cluster(), first, payload);
         file.flush();
         setAutoclear(true);
+    }
+
+    /** Where number and length of the entries stay as they are, only the offset changes. */
+    private static boolean changesOneSector(Layout layout, MemorySegment payload) {
+        long start = layout.payload();
+        MemorySegment old = layout.cluster().asSlice(start, payload.byteSize());
+        long first = old.mismatch(payload);
+        long last = payload.byteSize() - 1;
+        while (last > first && old.get(ValueLayout.JAVA_BYTE, last) == payload.get(ValueLayout.JAVA_BYTE, last)) {
+            last--;
+        }
+        return first < 0 || (start + first) / SECTOR == (start + last) / SECTOR;
     }
 
     private void add(Layout given, MemorySegment payload) throws BlockException {
