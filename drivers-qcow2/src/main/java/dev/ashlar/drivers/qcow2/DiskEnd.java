@@ -41,10 +41,15 @@ final class DiskEnd {
         this.unmapper = unmapper;
     }
 
-    /** What the disk would show if it grew within its last L2 table reads as zeros, or is not mapped. Durable after the next flush. */
-    void clear(long diskBytes) throws BlockException {
-        zeroRestOfCluster(diskBytes);
+    /**
+     * What the disk would show if it grew within its last L2 table reads as zeros, or is not mapped. Durable after the next write-back and flush.
+     *
+     * @return whether zeros were written: there may be no change of the tables with them
+     */
+    boolean clear(long diskBytes) throws BlockException {
+        boolean written = zeroRestOfCluster(diskBytes);
         unmapper.unmapFrom(geometry.alignUp(diskBytes), false);
+        return written;
     }
 
     /** As {@link #clear}, up to the end of the L1 table. */
@@ -53,19 +58,21 @@ final class DiskEnd {
         unmapper.unmapFrom(geometry.alignUp(diskBytes), true);
     }
 
-    private void zeroRestOfCluster(long diskBytes) throws BlockException {
+    private boolean zeroRestOfCluster(long diskBytes) throws BlockException {
         if (geometry.isAligned(diskBytes)) {
-            return;
+            return false;
         }
         try (Arena arena = Arena.ofConfined()) {
             long start = geometry.alignDown(diskBytes);
             MemorySegment cluster = arena.allocate(geometry.clusterBytes(), 4096);
             read(start, cluster);
             MemorySegment rest = cluster.asSlice(geometry.inCluster(diskBytes));
-            if (rest.mismatch(arena.allocate(rest.byteSize(), 8)) >= 0) {
-                rest.fill((byte) 0);
-                write(diskBytes, cluster);
+            if (rest.mismatch(arena.allocate(rest.byteSize(), 8)) < 0) {
+                return false;
             }
+            rest.fill((byte) 0);
+            write(diskBytes, cluster);
+            return true;
         }
     }
 

@@ -42,7 +42,10 @@ final class Resizer {
     void grow(long oldBytes, long newBytes, Preallocation preallocation) throws BlockException {
         long needed = geometry.l1EntriesFor(newBytes);
         requireL1Length(needed);
-        diskEnd.clear(oldBytes);
+        if (diskEnd.clear(oldBytes)) {
+            // the zeros are there before the size shows them
+            file.flush();
+        }
         if (preallocation != Preallocation.OFF) {
             preallocate(oldBytes, newBytes, preallocation);
         }
