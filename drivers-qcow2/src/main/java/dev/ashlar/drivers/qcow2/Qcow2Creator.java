@@ -134,7 +134,12 @@ final class Qcow2Creator {
         MemorySegment head = MemorySegment.ofArray(header);
         long sector = Qcow2Header.SECTOR_BYTES;
         // an image of which creation was cut short must not be mistaken for one, whatever was in the file before
+        boolean heldSomething = file.lengthBytes() > 0;
         metadata.write(0, MemorySegment.ofArray(new byte[Qcow2Header.SECTOR_BYTES]));
+        if (heldSomething) {
+            // durably: the former image's header must not name what is overwritten next
+            file.flush();
+        }
         claimSpace();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(Math.max(STREAM_BYTES, geometry.clusterBytes()), 4096);
