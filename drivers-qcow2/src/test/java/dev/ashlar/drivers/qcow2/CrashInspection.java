@@ -73,6 +73,12 @@ record CrashInspection(WriteLog log, List<Operation> operations, long seed) {
         }
     }
 
+    static void requireClean(CheckReport report) {
+        if (report.corruptions() + report.leaks() + report.checkErrors() > 0) {
+            throw new AssertionError("not clean: " + report);
+        }
+    }
+
     private static SparseBytes repair(SparseBytes image) throws BlockException {
         MemoryFile file = MemoryFile.of("repaired", image);
         try (DirectFormat format = ImageMachine.open(new MemoryProtocol(file), Flag.CHECK)) {

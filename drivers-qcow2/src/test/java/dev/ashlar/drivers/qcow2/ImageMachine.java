@@ -184,6 +184,17 @@ final class ImageMachine {
         completed();
     }
 
+    /** A change that the model knows, and that is done in a way of its own. */
+    void change(Runnable begin, Step step) throws BlockException {
+        begin(begin);
+        step.run();
+        completed();
+    }
+
+    interface Step {
+        void run() throws BlockException;
+    }
+
     private void begin(Runnable change) {
         change.run();
         log.note(history.expectation());

@@ -77,6 +77,14 @@ public final class ByteModel {
         snapshots.remove(name);
     }
 
+    /** The snapshot keeps its place. */
+    public void renameSnapshot(String name, String newName) {
+        Map<String, SparseBytes> old = new LinkedHashMap<>(snapshots);
+        snapshot(name);
+        snapshots.clear();
+        old.forEach((each, content) -> snapshots.put(each.equals(name) ? newName : each, content));
+    }
+
     /** @throws IllegalArgumentException when there is none */
     public SparseBytes snapshot(String name) {
         SparseBytes content = snapshots.get(name);

@@ -9,7 +9,7 @@ import java.util.List;
  * A {@link ByteModel} that also knows what a crash may take back. Around each operation on the real disk, call its {@code begin}
  * method before, {@link #completed} after success; {@link #expectation} tells at any time what a crash now may leave.
  *
- * <p>The promises: writes, zeroes and discards are in doubt by sectors until a flush has been acknowledged. Snapshot create, apply, delete and resize happen as
+ * <p>The promises: writes, zeroes and discards are in doubt by sectors until a flush has been acknowledged. Snapshot create, apply, delete, rename and resize happen as
  * a whole or not at all and are certain once acknowledged. A snapshot holds exactly what the disk held when it was created.
  */
 public final class DiskHistory {
@@ -85,6 +85,21 @@ public final class DiskHistory {
         World before = world();
         model.deleteSnapshot(name);
         inDoubt(before, world(), () -> {});
+    }
+
+    public void beginRenameSnapshot(String name, String newName) {
+        World before = world();
+        model.renameSnapshot(name, newName);
+        inDoubt(before, world(), () -> {});
+    }
+
+    /** All of the disk's content changes at once. */
+    public void beginReplace(SparseBytes content) {
+        World before = world();
+        SparseBytes whole = content.fork();
+        whole.setLengthBytes(model.lengthBytes());
+        model.replaceDisk(whole);
+        inDoubt(before, World.of(model), this::forgetOldVersions);
     }
 
     public void beginResize(long lengthBytes) {
