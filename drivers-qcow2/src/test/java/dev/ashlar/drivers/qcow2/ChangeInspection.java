@@ -41,8 +41,7 @@ record ChangeInspection(ChangeRecording recording) {
         return recording.shape();
     }
 
-    private void inspect(SparseBytes image, DiskExpectation expectation, boolean done, Random random)
-            throws Exception {
+    private void inspect(SparseBytes image, DiskExpectation expectation, boolean done, Random random) throws Exception {
         boolean damaged = recording.change().kind() == Change.Kind.DAMAGED;
         DiskExpectation.Found found;
         try (DirectFormat checked = RawFacts.open(image, shape(), Flag.READ_ONLY, Flag.CHECK)) {
@@ -106,8 +105,7 @@ record ChangeInspection(ChangeRecording recording) {
                 2 * model.lengthBytes(),
                 "used");
         for (int i = 0; i < 12; i++) {
-            machine.run(new Operation(
-                    Operation.Kind.WRITE, random.nextInt(Operation.PLACES), random.nextInt(60)));
+            machine.run(new Operation(Operation.Kind.WRITE, random.nextInt(Operation.PLACES), random.nextInt(60)));
         }
         for (int i = 0; i < USE_STEPS; i++) {
             Operation operation = Operation.random(random);

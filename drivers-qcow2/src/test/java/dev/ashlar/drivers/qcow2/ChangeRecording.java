@@ -108,14 +108,7 @@ record ChangeRecording(
             audit(log, initial);
         }
         return new ChangeRecording(
-                change,
-                seed,
-                shape,
-                initial,
-                log,
-                before,
-                change.facts().of(initial, shape),
-                newFacts);
+                change, seed, shape, initial, log, before, change.facts().of(initial, shape), newFacts);
     }
 
     private static boolean isChange(WriteLog.Event event) {
@@ -123,17 +116,9 @@ record ChangeRecording(
     }
 
     /** Work that is not recorded, so that there is something to lose; at the end everything is closed. */
-    private static ByteModel prepare(Change change, MemoryFile file, ImageShape shape, Random random)
-            throws Exception {
+    private static ByteModel prepare(Change change, MemoryFile file, ImageShape shape, Random random) throws Exception {
         ChangeWork work = new ChangeWork(
-                new Qcow2Driver(),
-                file,
-                UnaryOperator.identity(),
-                shape,
-                new WriteLog(),
-                shape.model(),
-                random,
-                "p");
+                new Qcow2Driver(), file, UnaryOperator.identity(), shape, new WriteLog(), shape.model(), random, "p");
         for (int i = random.nextInt(10); i > 0; i--) {
             Operation operation = Operation.random(random);
             boolean plain = switch (operation.kind()) {

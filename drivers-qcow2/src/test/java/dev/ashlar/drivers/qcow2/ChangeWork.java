@@ -92,8 +92,7 @@ final class ChangeWork {
     }
 
     <T> T capability(Class<T> type) {
-        return Objects.requireNonNull(
-                machine.image().format().capability(type).orElse(null), type::getSimpleName);
+        return Objects.requireNonNull(machine.image().format().capability(type).orElse(null), type::getSimpleName);
     }
 
     /** A step somewhere, if the image can do it. */
@@ -129,10 +128,7 @@ final class ChangeWork {
             try (BlockGraph graph = BlockGraph.create(List.of(memory, driver));
                     BlockBackend backend = graph.open(
                             file.name(),
-                            OpenOptions.readWrite()
-                                    .format("qcow2")
-                                    .unmap(unmap)
-                                    .backing(false))) {
+                            OpenOptions.readWrite().format("qcow2").unmap(unmap).backing(false))) {
                 step.on(backend);
             }
         });

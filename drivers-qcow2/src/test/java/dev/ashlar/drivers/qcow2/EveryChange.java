@@ -131,13 +131,16 @@ final class EveryChange {
         all.add(Change.of("create a snapshot with the state of a machine", state, EveryChange::createWithState)
                 .all(EveryChange::states));
         all.add(Change.of(
-                        "apply a snapshot with the state of a machine", state, work -> work.run(Kind.SNAPSHOT_APPLY, 0, 0))
+                        "apply a snapshot with the state of a machine",
+                        state,
+                        work -> work.run(Kind.SNAPSHOT_APPLY, 0, 0))
                 .after(work -> {
                     createWithState(work);
                     work.run(Kind.WRITE);
                 })
                 .all(EveryChange::states));
-        all.add(Change.of("delete a snapshot with the state of a machine", state, work -> work.run(Kind.SNAPSHOT_DELETE))
+        all.add(Change.of(
+                        "delete a snapshot with the state of a machine", state, work -> work.run(Kind.SNAPSHOT_DELETE))
                 .after(EveryChange::createWithState)
                 .all(EveryChange::states));
         all.add(Change.of("drop the state of a machine", can, work -> {
@@ -179,7 +182,9 @@ final class EveryChange {
 
     private static void sizes(List<Change> all) {
         all.add(Change.of(
-                "grow", List.of(Need.NO_BACKING), work -> work.run(Kind.GROW, 0, 50 + work.random().nextInt(900))));
+                "grow",
+                List.of(Need.NO_BACKING),
+                work -> work.run(Kind.GROW, 0, 50 + work.random().nextInt(900))));
         all.add(Change.of(
                         "grow over snapshots",
                         List.of(Need.SNAPSHOTS, Need.VERSION_3),
@@ -197,7 +202,8 @@ final class EveryChange {
         }
         // a size put down by others leaves the rest of the last cluster, and clusters behind it
         all.add(Change.of("grow over what lies behind the end", List.of(Need.NO_BACKING, Need.PLAIN), work -> {
-                    long length = work.machine().model().lengthBytes() + work.shape().clusterBytes() / 512 * 512L;
+                    long length =
+                            work.machine().model().lengthBytes() + work.shape().clusterBytes() / 512 * 512L;
                     work.machine()
                             .change(
                                     () -> work.machine().history().beginResize(length),
@@ -229,15 +235,19 @@ final class EveryChange {
         all.add(Change.of("amend compat=0.10", List.of(Need.VERSION_3, Need.PLAIN), amended("compat", "0.10"))
                 .after(EveryChange::narrowed)
                 .all(RawFacts::header));
-        all.add(Change.of("amend compat=0.10 with a long name", List.of(Need.VERSION_3, Need.PAGES, Need.PLAIN), work -> {
-                    work.run(Kind.ZERO);
-                    amended("compat", "0.10").on(work);
-                })
+        all.add(Change.of(
+                        "amend compat=0.10 with a long name", List.of(Need.VERSION_3, Need.PAGES, Need.PLAIN), work -> {
+                            work.run(Kind.ZERO);
+                            amended("compat", "0.10").on(work);
+                        })
                 .after(EveryChange::longName)
                 .all(RawFacts::header));
         all.add(Change.of("amend compat=1.1", List.of(Need.VERSION_2), amended("compat", "1.1"))
                 .all(RawFacts::header));
-        all.add(Change.of("amend compat=1.1 with a long name", List.of(Need.VERSION_2, Need.PAGES), amended("compat", "1.1"))
+        all.add(Change.of(
+                        "amend compat=1.1 with a long name",
+                        List.of(Need.VERSION_2, Need.PAGES),
+                        amended("compat", "1.1"))
                 .after(EveryChange::longName)
                 .all(RawFacts::header));
         for (int bits : new int[] {1, 2, 4, 8, 16, 32, 64}) {
@@ -247,13 +257,21 @@ final class EveryChange {
                             amended("refcount_bits", Integer.toString(bits)))
                     .all(RawFacts::header));
         }
-        all.add(Change.of("amend lazy_refcounts", List.of(Need.VERSION_3), work -> amended(
-                                "lazy_refcounts", work.shape().lazyRefcounts() ? "off" : "on")
-                        .on(work))
+        all.add(Change.of(
+                        "amend lazy_refcounts",
+                        List.of(Need.VERSION_3),
+                        work -> amended("lazy_refcounts", work.shape().lazyRefcounts() ? "off" : "on")
+                                .on(work))
                 .all(RawFacts::header));
         all.add(Change.of("amend size", List.of(Need.NO_BACKING), work -> {
             long length = work.machine().model().lengthBytes()
-                    + (work.random().nextBoolean() && work.machine().model().snapshots().isEmpty() ? -512 : 512)
+                    + (work.random().nextBoolean()
+                                            && work.machine()
+                                                    .model()
+                                                    .snapshots()
+                                                    .isEmpty()
+                                    ? -512
+                                    : 512)
                             * (1L + work.random().nextInt(100));
             if (work.shape().allows(Kind.GROW, work.machine().model())) {
                 work.machine()
@@ -285,9 +303,11 @@ final class EveryChange {
 
     private static void names(List<Change> all) {
         for (int length : new int[] {9, 300, 900}) {
-            all.add(Change.of("name a backing file, " + length, length == 9 ? List.of() : List.of(Need.PAGES), work -> work
-                            .capability(BackingChangeable.class)
-                            .changeBacking(new ImageReference("m".repeat(length), "qcow2")))
+            all.add(Change.of(
+                            "name a backing file, " + length,
+                            length == 9 ? List.of() : List.of(Need.PAGES),
+                            work -> work.capability(BackingChangeable.class)
+                                    .changeBacking(new ImageReference("m".repeat(length), "qcow2")))
                     .all(RawFacts::header));
         }
         all.add(Change.of("name no backing file", List.of(Need.BACKING, Need.PLAIN), work -> {
@@ -299,12 +319,15 @@ final class EveryChange {
                     work.capability(BackingChangeable.class).changeBacking(null);
                 })
                 .all(RawFacts::header));
-        all.add(Change.of("make empty", List.of(), work -> work.machine()
-                        .change(
-                                () -> work.machine()
-                                        .history()
-                                        .beginReplace(work.shape().backingContent()),
-                                () -> work.capability(Emptiable.class).makeEmpty()))
+        all.add(Change.of(
+                        "make empty",
+                        List.of(),
+                        work -> work.machine()
+                                .change(
+                                        () -> work.machine()
+                                                .history()
+                                                .beginReplace(work.shape().backingContent()),
+                                        () -> work.capability(Emptiable.class).makeEmpty()))
                 .after(steps(Kind.WRITE_CLUSTERS, Kind.WRITE)));
     }
 
@@ -369,7 +392,8 @@ final class EveryChange {
         }));
         all.add(Change.of("open with unknown autoclear bits", List.of(Need.VERSION_3), steps(Kind.WRITE, Kind.FLUSH))
                 .with((image, random) -> image.put(88, (byte) 0x80)));
-        all.add(Change.of("open with bitmaps that are void", List.of(Need.VERSION_3, Need.NO_BACKING), steps(Kind.WRITE))
+        all.add(Change.of(
+                        "open with bitmaps that are void", List.of(Need.VERSION_3, Need.NO_BACKING), steps(Kind.WRITE))
                 .after(work -> work.inGraph(backend -> backend.root().bitmaps().createPersistent("a", 512)))
                 .with((image, random) -> image.putU64(88, 0)));
         all.add(Change.of("open a dirty image", List.of(Need.VERSION_3), steps(Kind.WRITE, Kind.FLUSH))

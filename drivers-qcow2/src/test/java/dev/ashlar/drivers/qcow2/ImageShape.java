@@ -69,15 +69,16 @@ record ImageShape(
         int bytes = extended
                 ? 16 << 10
                 : needs.contains(Need.PAGES) ? 4096 : needs.contains(Need.SMALL_CLUSTERS) ? 512 : sizes(random);
-        int width = two || needs.contains(Need.COUNTS_16) || random.nextBoolean() ? 16 : WIDTHS.get(random.nextInt(WIDTHS.size()));
+        int width = two || needs.contains(Need.COUNTS_16) || random.nextBoolean()
+                ? 16
+                : WIDTHS.get(random.nextInt(WIDTHS.size()));
         if (needs.contains(Need.SNAPSHOTS)) {
             width = Math.max(width, 2);
         }
         if (needs.contains(Need.COMPRESSION)) {
             width = Math.max(width, 16);
         }
-        boolean backing =
-                needs.contains(Need.BACKING) || (!needs.contains(Need.NO_BACKING) && random.nextInt(3) == 0);
+        boolean backing = needs.contains(Need.BACKING) || (!needs.contains(Need.NO_BACKING) && random.nextInt(3) == 0);
         return new ImageShape(
                 two ? 2 : 3,
                 bytes,
@@ -175,7 +176,8 @@ record ImageShape(
             case SNAPSHOT_CREATE -> model.snapshots().size() < most;
             case WRITE_COMPRESSED -> refcountBits >= 16;
             case SHRINK -> !backing && !bitmaps;
-            case GROW, GROW_PREALLOCATED -> !bitmaps && (version == 3 || model.snapshots().isEmpty());
+            case GROW, GROW_PREALLOCATED ->
+                !bitmaps && (version == 3 || model.snapshots().isEmpty());
             // version 2 has no word for zeros over a backing file
             case DISCARD -> version == 3 || !backing;
             default -> true;

@@ -61,9 +61,7 @@ final class RawFacts {
     /** As {@link #bitmaps}, where an image that says it keeps none has lost all that the format lets it lose. */
     static Map<String, String> bitmapsIfAny(SparseBytes image, ImageShape shape) throws BlockException {
         boolean kept = (image.read(95, 1)[0] & 1) != 0;
-        return kept
-                ? bitmaps(image, shape)
-                : Map.of("a", Change.UNKNOWN, "b", Change.UNKNOWN, "c", Change.UNKNOWN);
+        return kept ? bitmaps(image, shape) : Map.of("a", Change.UNKNOWN, "b", Change.UNKNOWN, "c", Change.UNKNOWN);
     }
 
     /** What the live disk has of a machine, in short. */
@@ -75,7 +73,8 @@ final class RawFacts {
             Mapping mapping = area.map(done, count - done);
             int length = Math.toIntExact(mapping.lengthBytes());
             if (mapping instanceof Mapping.Data data) {
-                data.child().read(data.hostOffset(), MemorySegment.ofArray(bytes).asSlice(done, length));
+                data.child()
+                        .read(data.hostOffset(), MemorySegment.ofArray(bytes).asSlice(done, length));
             }
             done += length;
         }

@@ -68,7 +68,8 @@ public final class HeaderConversion {
         Bits.putU32(front, 4, version);
         Bits.putU64(front, 8, nameBytes == 0 ? 0 : name);
         if (version >= 3 && header.version() < 3) {
-            front.asSlice(Qcow2Header.V2_BYTES, headerBytes - Qcow2Header.V2_BYTES).fill((byte) 0);
+            front.asSlice(Qcow2Header.V2_BYTES, headerBytes - Qcow2Header.V2_BYTES)
+                    .fill((byte) 0);
             Bits.putU32(front, 96, header.refcountOrder());
             Bits.putU32(front, 100, headerBytes);
         }

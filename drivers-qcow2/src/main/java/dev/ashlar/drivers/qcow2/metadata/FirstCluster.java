@@ -1,7 +1,6 @@
 package dev.ashlar.drivers.qcow2.metadata;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.drivers.qcow2.format.HeaderTail;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import java.lang.foreign.MemorySegment;
 
