@@ -58,24 +58,32 @@ record DataFile(ChildAccess child, boolean raw, boolean unmap) {
 
     /**
      * Before the tables make a range read as zeros. Space is given back by zeroing, not by a discard, after which the place could hold anything while a durable
-     * entry still names it.
+     * entry still names it; and not at all where zeros in the file are noise on the disk.
+     *
+     * @param data the way to this file on which the disk's bytes go
      */
-    void beforeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
-        if (raw || (unmap && mayUnmap)) {
-            child.writeZeroes(guestOffset, lengthBytes, mayUnmap);
+    void beforeZeroes(ChildAccess data, long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
+        if (raw || (unmap && mayUnmap && !data.transformsData())) {
+            data.writeZeroes(guestOffset, lengthBytes, mayUnmap);
         }
     }
 
     /**
      * Before the disk grows: the file gets its new length, and whatever it holds behind the disk's old end becomes zeros.
      *
-     * @param plain zero bytes are zeros of the disk; where they are not, what lies behind its end was written as zeros of the disk
+     * @param plain zero bytes are zeros of the disk; where they are not, tables say what lies behind the old end
      */
-    void grow(long oldBytes, long newBytes, boolean plain) throws BlockException {
+    void grow(long oldBytes, long newBytes, boolean plain, Preallocation preallocation) throws BlockException {
+        boolean sparse = preallocation == Preallocation.OFF || preallocation == Preallocation.METADATA;
         long present = Math.min(child.lengthBytes(), newBytes);
         if (plain && present > oldBytes) {
-            child.writeZeroes(oldBytes, present - oldBytes, true);
+            child.writeZeroes(oldBytes, present - oldBytes, sparse);
         }
-        child.truncate(newBytes, Preallocation.OFF);
+        child.truncate(newBytes, sparse ? Preallocation.OFF : preallocation);
+    }
+
+    /** When nothing names what lies behind the disk's end any more, durably. */
+    void cut(long lengthBytes) throws BlockException {
+        child.truncate(lengthBytes, Preallocation.OFF);
     }
 }

@@ -5,11 +5,8 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
-import dev.ashlar.drivers.qcow2.alloc.IdentityTables;
-import dev.ashlar.drivers.qcow2.alloc.OwnedTables;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
-import dev.ashlar.drivers.qcow2.metadata.WriteBack;
 import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +18,6 @@ final class DiskSize implements Resizable, Emptiable {
     private final Snapshots snapshots;
     private final StoredBitmaps bitmaps;
     private final Resizer resizer;
-    private final OwnedTables tables;
-    private final WriteBack writeBack;
     private final int version;
 
     /**
@@ -36,8 +31,6 @@ final class DiskSize implements Resizable, Emptiable {
             Snapshots snapshots,
             StoredBitmaps bitmaps,
             Resizer resizer,
-            OwnedTables tables,
-            WriteBack writeBack,
             int version) {
         this.disk = disk;
         this.context = context;
@@ -45,8 +38,6 @@ final class DiskSize implements Resizable, Emptiable {
         this.snapshots = snapshots;
         this.bitmaps = bitmaps;
         this.resizer = resizer;
-        this.tables = tables;
-        this.writeBack = writeBack;
         this.version = version;
     }
 
@@ -73,36 +64,25 @@ final class DiskSize implements Resizable, Emptiable {
             if (hasSnapshots) {
                 throw new BlockException(Kind.UNSUPPORTED, "Can't shrink an image which has snapshots");
             }
-            if (dataFile != null) {
-                throw new BlockException(
-                        Kind.UNSUPPORTED, "Shrinking images with an external data file is not supported");
-            }
             bitmaps.beforeResize();
             // from the first step on the disk is not longer, whatever becomes of the others
             disk.setSizeBytes(lengthBytes);
             resizer.shrink(lengthBytes);
+            if (dataFile != null) {
+                dataFile.cut(lengthBytes);
+            }
         }
     }
 
     private void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
-        if (preallocation != Preallocation.OFF && context.file().encryption() != null) {
-            // the zeros of fresh host space would come out of decryption as noise
-            throw new BlockException(Kind.UNSUPPORTED, "Preallocation is not supported when resizing encrypted images");
-        }
         if (dataFile == null) {
             resizer.grow(disk.sizeBytes(), lengthBytes, preallocation);
             return;
         }
-        if (preallocation != Preallocation.OFF) {
-            throw new BlockException(
-                    Kind.UNSUPPORTED, "Preallocation is not supported when resizing images with an external data file");
-        }
-        dataFile.grow(disk.sizeBytes(), lengthBytes, isPlain());
-        resizer.grow(disk.sizeBytes(), lengthBytes, preallocation);
-        if (dataFile.raw() && isPlain()) {
-            IdentityTables.link(context, tables, disk.sizeBytes(), lengthBytes);
-            writeBack.flush();
-        }
+        dataFile.grow(disk.sizeBytes(), lengthBytes, isPlain(), preallocation);
+        // what a raw data file holds is the disk's by its tables, too
+        boolean linked = dataFile.raw() && preallocation == Preallocation.OFF;
+        resizer.grow(disk.sizeBytes(), lengthBytes, linked ? Preallocation.METADATA : preallocation);
     }
 
     @Override

@@ -115,9 +115,6 @@ record Qcow2CreateOptions(
         }
         boolean raw = flag("data_file_raw", options.getOrDefault("data_file_raw", "off"));
         requireDataFile(version, dataFile, raw, backingFile);
-        if (NewEncryption.parse(options) != null && (raw || preallocation != Preallocation.OFF)) {
-            throw unsupported("Encrypted images with data_file_raw or preallocation are not supported");
-        }
         return new Qcow2CreateOptions(
                 version,
                 (sizeBytes + 511) & -512L,
@@ -212,9 +209,5 @@ record Qcow2CreateOptions(
 
     private static BlockException invalid(String message) {
         return new BlockException(Kind.INVALID, message);
-    }
-
-    private static BlockException unsupported(String message) {
-        return new BlockException(Kind.UNSUPPORTED, message);
     }
 }

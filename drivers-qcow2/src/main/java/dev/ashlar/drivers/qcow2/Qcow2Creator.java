@@ -14,6 +14,7 @@ import dev.ashlar.drivers.qcow2.format.HeaderWriter;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -150,7 +151,7 @@ final class Qcow2Creator {
         }
         CryptoHeader crypto = cryptoHeader();
         if (crypto != null && options.encryption() != null) {
-            options.encryption().write(file, crypto.hostOffset(), passphrase);
+            options.encryption().write(file, crypto.hostOffset(), passphrase, this::writeZeros);
         }
         if (header.length > sector) {
             metadata.write(sector, head.asSlice(sector));
@@ -172,6 +173,14 @@ final class Qcow2Creator {
         if (data < Math.min(there, end)) {
             // a device: what it held before must not become the disk's content
             file.writeZeroes(data, Math.min(there, end) - data, mode == Preallocation.METADATA);
+        }
+    }
+
+    /** Version 2 has no word for zeros: on an encrypted disk they are written. @param encrypted the way to the file on which data is encrypted */
+    private void writeZeros(ChildAccess encrypted) throws BlockException {
+        if (options.version() < 3 && dataClusters > 0) {
+            encrypted.writeZeroes(
+                    geometry.clusterOffset(firstDataCluster()), geometry.clusterOffset(dataClusters), false);
         }
     }
 
@@ -246,13 +255,16 @@ final class Qcow2Creator {
 
     /**
      * Contiguous clusters, in the order of the disk; those of an external data file lie there as on the disk. Sub-clusters are left to be written: they show a backing
-     * file, or zeros. In a raw data file they are data.
+     * file, or zeros. In a raw data file they are data. On an encrypted disk, where zero bytes are none, clusters have their place and read as zeros.
      */
     private void writeL2(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
         boolean external = options.allocatesAll();
         long first = external ? 0 : firstDataCluster();
         long mapped = external ? geometry.clustersFor(options.sizeBytes()) : dataClusters;
-        long bitmap = options.dataFileRaw() ? new L2Layout(geometry, external).wholeCluster() : 0;
+        L2Layout layout = new L2Layout(geometry, external);
+        boolean zero = options.encryption() != null && options.version() >= 3;
+        long whole = zero ? SubclusterBitmap.withZeros(0, layout.wholeCluster()) : layout.wholeCluster();
+        long bitmap = geometry.extendedL2() && !options.dataFileRaw() ? 0 : whole;
         int wordsEach = geometry.l2EntryBytes() / 8;
         long words = hasL2Tables() ? l1Entries * geometry.clusterBytes() / 8 : 0;
         stream(metadata, buffer, geometry.clusterOffset(firstL2Cluster()), words, index -> {
@@ -260,7 +272,8 @@ final class Qcow2Creator {
             if (cluster >= mapped) {
                 return 0;
             }
-            return index % wordsEach == 0 ? geometry.clusterOffset(first + cluster) | TableEntry.COPIED : bitmap;
+            long word = geometry.clusterOffset(first + cluster) | TableEntry.COPIED;
+            return index % wordsEach == 0 ? layout.encodeWord(word, bitmap) : bitmap;
         });
     }
 }

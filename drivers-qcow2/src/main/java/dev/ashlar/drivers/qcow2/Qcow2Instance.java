@@ -95,10 +95,10 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
                 context,
                 writeBack,
                 new DiskEnd(context, guestMap, compressedReader, planner, unmapper, header.backingFile() != null),
-                new Preallocator(context, tables));
+                new Preallocator(context, tables, header.version() >= 3, dataFile != null && dataFile.raw()));
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
         DiskSize size =
-                new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, tables, writeBack, header.version());
+                new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, header.version());
         this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack, unmapper, size);
         this.capabilities = List.of(
                 this,
@@ -284,7 +284,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
     public long writeZeroes(long guestOffset, long lengthBytes, boolean mayUnmap) throws BlockException {
         prepareWrite();
         if (dataFile != null) {
-            dataFile.beforeZeroes(guestOffset, lengthBytes, mayUnmap);
+            dataFile.beforeZeroes(file.data(), guestOffset, lengthBytes, mayUnmap);
         }
         long done = unmapper.writeZeroes(guestOffset, toWholeClusters(guestOffset, lengthBytes), mayUnmap);
         return Math.min(lengthBytes, done);
@@ -300,7 +300,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
     public void discard(long guestOffset, long lengthBytes) throws BlockException {
         prepareWrite();
         if (dataFile != null) {
-            dataFile.beforeZeroes(guestOffset, lengthBytes, true);
+            dataFile.beforeZeroes(file.data(), guestOffset, lengthBytes, true);
         }
         unmapper.discard(guestOffset, toWholeClusters(guestOffset, lengthBytes));
     }

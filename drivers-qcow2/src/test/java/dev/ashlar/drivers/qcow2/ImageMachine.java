@@ -36,6 +36,9 @@ final class ImageMachine {
             "encrypt.iter-time", "0",
             "encrypt.cipher-alg", "aes-128");
 
+    /** Options of opening for an image that may be encrypted so. */
+    static final Map<String, String> OPEN_OPTIONS = Map.of("encrypt.key-secret", KEY_SECRET);
+
     private static final Qcow2Driver DRIVER = new Qcow2Driver();
 
     private final Opening opening;
@@ -103,8 +106,7 @@ final class ImageMachine {
 
     /** Opens any image, encrypted ones with the key that {@link #ENCRYPTION} gave them. */
     static DirectFormat open(ProtocolInstance protocol, Flag... flags) throws BlockException {
-        return DirectFormat.open(
-                DRIVER, protocol, null, new SparseBytes(), Map.of("encrypt.key-secret", KEY_SECRET), flags);
+        return DirectFormat.open(DRIVER, protocol, null, new SparseBytes(), OPEN_OPTIONS, flags);
     }
 
     private static DirectFormat open(ProtocolInstance protocol, boolean unmap) throws BlockException {
@@ -141,11 +143,8 @@ final class ImageMachine {
             case SNAPSHOT_APPLY -> applySnapshot(operation.amount());
             case SNAPSHOT_DELETE -> deleteSnapshot(operation.amount());
             case GROW -> grow(operation.amount(), Preallocation.OFF);
-            // encrypted disks refuse it
             case GROW_PREALLOCATED ->
-                grow(
-                        operation.amount(),
-                        image.format().info().encrypted() ? Preallocation.OFF : Preallocation.METADATA);
+                grow(operation.amount(), operation.place() % 2 == 0 ? Preallocation.METADATA : Preallocation.FALLOC);
             case SHRINK -> shrink(operation.amount());
             case REOPEN -> reopen();
         }

@@ -5,6 +5,7 @@ import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -13,7 +14,8 @@ import java.util.List;
 
 /**
  * Gives clusters of their own to a part of the disk that nobody sees yet. They lie behind the end of the file, which grows by as much: so they read as zeros
- * without being written.
+ * without being written. Where data is encrypted zero bytes are no zeros; there the entries say that the clusters read as zeros. In an external data file each
+ * cluster has its place already, and only the tables change.
  */
 public final class Preallocator {
     /** Runs that are reserved before the file grows over them. */
@@ -22,11 +24,21 @@ public final class Preallocator {
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final OwnedTables tables;
+    private final boolean encrypted;
+    private final boolean zeroFlag;
+    private final boolean rawDataFile;
 
-    public Preallocator(MetadataContext context, OwnedTables tables) {
+    /**
+     * @param zeroFlag the image's version knows zero clusters
+     * @param rawDataFile the data file alone is to read as the disk
+     */
+    public Preallocator(MetadataContext context, OwnedTables tables, boolean zeroFlag, boolean rawDataFile) {
         this.context = context;
         this.geometry = context.geometry();
         this.tables = tables;
+        this.encrypted = context.file().encryption() != null;
+        this.zeroFlag = zeroFlag;
+        this.rawDataFile = rawDataFile;
     }
 
     /**
@@ -34,6 +46,10 @@ public final class Preallocator {
      * @param mode how the host's space is claimed; not {@link Preallocation#OFF}
      */
     public void preallocate(long guestOffset, long endOffset, Preallocation mode) throws BlockException {
+        if (context.layout().externalData()) {
+            linkInPlace(guestOffset, endOffset);
+            return;
+        }
         Preallocation ofFile = mode == Preallocation.METADATA ? Preallocation.OFF : mode;
         long hostCluster = geometry.clustersFor(context.file().lengthBytes());
         for (long guest = guestOffset; guest < endOffset; ) {
@@ -41,6 +57,9 @@ public final class Preallocator {
             Run last = runs.get(runs.size() - 1);
             hostCluster = last.firstCluster() + last.count();
             growFile(runs, geometry.clusterOffset(hostCluster), ofFile);
+            if (encrypted && !zeroFlag) {
+                writeZeros(runs);
+            }
             for (Run run : runs) {
                 link(guest, run);
                 guest += run.count() * geometry.clusterBytes();
@@ -54,15 +73,32 @@ public final class Preallocator {
                 context.file().grow(hostEnd, mode);
             }
         } catch (BlockException e) {
-            release(runs, 0);
+            release(runs);
             throw e;
         }
     }
 
-    private void release(List<Run> runs, int from) throws BlockException {
+    /** Version 2 has no word for zeros: they are encrypted like any data. */
+    private void writeZeros(List<Run> runs) throws BlockException {
+        try {
+            for (Run run : runs) {
+                context.file()
+                        .data()
+                        .writeZeroes(
+                                geometry.clusterOffset(run.firstCluster()),
+                                run.count() * geometry.clusterBytes(),
+                                false);
+            }
+        } catch (BlockException e) {
+            release(runs);
+            throw e;
+        }
+    }
+
+    private void release(List<Run> runs) throws BlockException {
         long stamp = context.lock().writeLock();
         try {
-            for (Run run : runs.subList(from, runs.size())) {
+            for (Run run : runs) {
                 context.allocator().release(run.firstCluster(), run.count());
             }
         } finally {
@@ -96,6 +132,13 @@ public final class Preallocator {
         }
     }
 
+    private void linkInPlace(long guestOffset, long endOffset) throws BlockException {
+        long end = geometry.alignUp(endOffset);
+        if (guestOffset < end) {
+            link(guestOffset, new Run(geometry.clusterIndex(guestOffset), geometry.clustersFor(end - guestOffset)));
+        }
+    }
+
     private void link(long guestOffset, Run run) throws BlockException {
         long linked = 0;
         while (linked < run.count()) {
@@ -117,8 +160,7 @@ public final class Preallocator {
             int l1Index = (int) geometry.l1Index(guestOffset);
             int l2Index = geometry.l2Index(guestOffset);
             tables.own(active, l1Index);
-            // sub-clusters are left to be written: then nothing of a backing file is hidden
-            long bitmap = geometry.extendedL2() ? 0 : 1;
+            long bitmap = bitmap();
             int count = (int) Math.min(run.count() - from, geometry.l2Entries() - l2Index);
             for (int i = 0; i < count; i++) {
                 long host = geometry.clusterOffset(run.firstCluster() + from + i);
@@ -128,5 +170,14 @@ public final class Preallocator {
         } finally {
             context.lock().unlockWrite(stamp);
         }
+    }
+
+    /** What an entry says of its cluster. Sub-clusters are left to be written: then nothing of a backing file is hidden. */
+    private long bitmap() {
+        if (geometry.extendedL2() && !rawDataFile) {
+            return 0;
+        }
+        long whole = context.layout().wholeCluster();
+        return encrypted && zeroFlag ? SubclusterBitmap.withZeros(0, whole) : whole;
     }
 }

@@ -52,8 +52,8 @@ final class LuksVolume {
         return unit + slot * material;
     }
 
-    /** Writes a header with a new master key, which the first slot holds; durable when the caller flushes. */
-    static void format(CryptStorage storage, CipherSpec cipher, Digests hash, byte[] passphrase, long iterationMillis)
+    /** Writes a header with a new master key, which the first slot holds; durable when the caller flushes. @return the key; the caller wipes it */
+    static byte[] format(CryptStorage storage, CipherSpec cipher, Digests hash, byte[] passphrase, long iterationMillis)
             throws BlockException {
         SecureRandom random = new SecureRandom();
         byte[] key = new byte[cipher.keyBytes()];
@@ -80,8 +80,10 @@ final class LuksVolume {
             volume.writeMaterial(0, key, passphrase, iterations, random);
             volume.activate(0);
             storage.write(0, MemorySegment.ofArray(volume.header.encode()));
-        } finally {
+            return key;
+        } catch (BlockException | RuntimeException e) {
             Arrays.fill(key, (byte) 0);
+            throw e;
         }
     }
 

@@ -141,9 +141,19 @@ public final class NewEncryption {
         return LuksVolume.headerBytes(cipher);
     }
 
-    /** Writes the LUKS header; durable when the caller flushes. @param passphrase stays the caller's */
-    public void write(ChildAccess file, long hostOffset, byte[] passphrase) throws BlockException {
-        LuksVolume.format(CryptStorage.of(file, hostOffset), cipher, hash, passphrase, iterationMillis);
+    /** What is written to a new image on the way on which data is encrypted. */
+    @FunctionalInterface
+    public interface FirstData {
+        void write(ChildAccess encrypted) throws BlockException;
+    }
+
+    /** Writes the LUKS header, then the first data; durable when the caller flushes. @param passphrase stays the caller's */
+    public void write(ChildAccess file, long hostOffset, byte[] passphrase, FirstData data) throws BlockException {
+        byte[] key =
+                LuksVolume.format(CryptStorage.of(file, hostOffset), cipher, hash, passphrase, iterationMillis);
+        try (DataCipher keyed = new DataCipher(cipher, key)) {
+            data.write(new EncryptedData(file, keyed));
+        }
     }
 
     /** Names the secret only by its id. */
