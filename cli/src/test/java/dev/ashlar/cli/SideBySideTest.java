@@ -36,7 +36,8 @@ class SideBySideTest {
             "measure.txt",
             "tables.txt",
             "resize.txt",
-            "amend.txt");
+            "amend.txt",
+            "data-file.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

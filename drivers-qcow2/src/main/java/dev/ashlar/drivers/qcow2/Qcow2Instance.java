@@ -27,6 +27,7 @@ import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.crypt.KeySlotChange;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.GuestMap;
+import dev.ashlar.drivers.qcow2.metadata.HeaderNames;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
@@ -365,7 +366,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
             throw new BlockException(Kind.INVALID, "Backing file and data-file-raw cannot be used at the same time");
         }
         writeBack.flush();
-        new BackingRename(file, context.header()).change(reference);
+        HeaderNames.changeBacking(file, context.header(), reference);
         backing = reference;
         if (reference != null) {
             unmapper.backingNamed();

@@ -4,11 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
 import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.ProtocolInstance;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.crash.CrashStates;
 import dev.ashlar.testkit.crash.WriteLog;
@@ -16,11 +19,14 @@ import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
 import dev.ashlar.testkit.protocol.RecordingProtocol;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -80,6 +86,76 @@ class BackingChangeCrashTest {
                 DirectFormat.open(DRIVER, new MemoryProtocol(MemoryFile.of("crashed", image.fork())))) {
             return format.format().backing().orElse(null);
         }
+    }
+
+    /** What the header says of the data file, and of the backing file. */
+    private record Names(@Nullable String dataFile, boolean raw, @Nullable ImageReference backing) {}
+
+    /** The name of the data file, and whether it alone is the disk, change together. */
+    @ParameterizedTest
+    @ValueSource(ints = {512, 1024, 2048, 4096, 65536})
+    void namesOfDataFilesAreOldOrNew(int clusterBytes) throws Exception {
+        for (boolean backed : new boolean[] {false, true}) {
+            MemoryFile file = MemoryFile.empty("disk");
+            MemoryFile data = MemoryFile.empty("data");
+            Map<String, String> options = new HashMap<>(Map.of(
+                    "size", "" + SIZE, "cluster_size", "" + clusterBytes, "data_file", "first", "data_file_raw", "on"));
+            if (backed) {
+                options.put("data_file_raw", "off");
+                options.put("backing_file", "b".repeat(clusterBytes <= 1024 ? 20 : 300));
+                options.put("backing_fmt", "raw");
+            }
+            DirectFormat.create(DRIVER, new MemoryProtocol(file), new MemoryProtocol(data), options);
+            List<Integer> lengths = new ArrayList<>(List.of(40, 7, 0, clusterBytes <= 1024 ? 90 : 250, 8));
+            if (clusterBytes >= 4096) {
+                lengths.addAll(List.of(300, 11));
+            }
+            Names before = namesOf(file.snapshot());
+            for (int length : lengths) {
+                String name = "n".repeat(length);
+                boolean raw = before.raw() && length != 0;
+                SparseBytes initial = file.snapshot();
+                WriteLog log = new WriteLog();
+                try (DirectFormat image =
+                        openWithData(new RecordingProtocol(new MemoryProtocol(file), log), new MemoryProtocol(data))) {
+                    image.format()
+                            .capability(Amendable.class)
+                            .orElseThrow()
+                            .amend(Map.of("data_file", name, "data_file_raw", raw ? "on" : "off"), done -> {});
+                }
+                Names former = before;
+                Names after = new Names(name.isEmpty() ? null : name, raw, former.backing());
+                assertEquals(after, namesOf(file.snapshot()));
+                Set<Names> seen = new HashSet<>();
+                CrashStates.forEachState(log, initial, SEED, STATES, state -> {
+                    Names found = namesOf(state.image());
+                    assertTrue(
+                            found.equals(former) || found.equals(after), found + " in " + state + ", seed " + SEED);
+                    seen.add(found);
+                });
+                assertEquals(Set.of(former, after), seen, "both are met");
+                before = after;
+            }
+            try (DirectFormat image = openWithData(new MemoryProtocol(file), new MemoryProtocol(data))) {
+                CheckReport report = image.check(Checkable.Repair.NONE);
+                assertEquals(0, report.corruptions() + report.leaks(), report.toString());
+            }
+        }
+    }
+
+    private static Names namesOf(SparseBytes image) throws BlockException {
+        MemorySegment head = MemorySegment.ofArray(image.read(0, (int) Math.min(65536, image.lengthBytes())));
+        Qcow2Header header = Qcow2Header.parse(head, image.lengthBytes(), false);
+        String backing = header.backingFile();
+        return new Names(
+                header.dataFileName(),
+                header.dataFileIsRaw(),
+                backing == null ? null : new ImageReference(backing, header.backingFormat()));
+    }
+
+    /** Whatever the image calls its data file. */
+    private static DirectFormat openWithData(ProtocolInstance protocol, ProtocolInstance data) throws BlockException {
+        return DirectFormat.open(DRIVER, protocol, data, new SparseBytes(), Map.of());
     }
 
     @ParameterizedTest

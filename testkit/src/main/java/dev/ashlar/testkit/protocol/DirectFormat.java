@@ -157,6 +157,17 @@ public final class DirectFormat implements AutoCloseable {
                 throws BlockException {
             return furtherChild(childName, dataProtocol);
         }
+
+        /** A further file that is at hand is used whatever the image calls it. */
+        @Override
+        public boolean describesChild(String childName) {
+            return dataProtocol != null;
+        }
+
+        @Override
+        public ChildAccess openChild(String childName, Set<ChildRole> roles) throws BlockException {
+            return furtherChild(childName, dataProtocol);
+        }
     }
 
     private static byte[] secret(String id) {

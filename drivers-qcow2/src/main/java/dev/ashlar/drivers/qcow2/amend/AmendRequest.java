@@ -16,8 +16,16 @@ import org.jspecify.annotations.Nullable;
  *
  * @param version 2 or 3
  * @param sizeBytes virtual size, or -1 for no change
+ * @param dataFile name of the file with the guest data; empty for none, or none that the image names
+ * @param dataFileRaw that file alone reads as the disk
  */
-public record AmendRequest(int version, int refcountOrder, boolean lazyRefcounts, long sizeBytes) {
+public record AmendRequest(
+        int version,
+        int refcountOrder,
+        boolean lazyRefcounts,
+        long sizeBytes,
+        String dataFile,
+        boolean dataFileRaw) {
     /** The options that can be amended. */
     public static final List<OptionDescriptor> DESCRIPTORS = List.of(
             new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),
@@ -52,7 +60,15 @@ public record AmendRequest(int version, int refcountOrder, boolean lazyRefcounts
             throw new BlockException(Kind.UNSUPPORTED, "compat=0.10 requires refcount_bits=16");
         }
         String size = options.get("size");
-        return new AmendRequest(version, order, lazy, size == null ? -1 : Long.parseLong(size));
+        String namedNow = header.dataFileName() == null ? "" : header.dataFileName();
+        String rawText = options.get("data_file_raw");
+        return new AmendRequest(
+                version,
+                order,
+                lazy,
+                size == null ? -1 : Long.parseLong(size),
+                options.getOrDefault("data_file", namedNow),
+                rawText == null ? header.dataFileIsRaw() : rawText.equals("on"));
     }
 
     private static int version(@Nullable String compat, int now) throws BlockException {
@@ -89,18 +105,11 @@ public record AmendRequest(int version, int refcountOrder, boolean lazyRefcounts
     }
 
     private static void requireDataFile(Map<String, String> options, Qcow2Header header) throws BlockException {
-        if (options.containsKey("data_file")) {
-            if (!header.has(Feature.DATA_FILE)) {
-                throw invalid("data-file can only be set for images that use an external data file");
-            }
-            throw new BlockException(Kind.UNSUPPORTED, "Changing the name of the external data file is not supported");
+        if (options.containsKey("data_file") && !header.has(Feature.DATA_FILE)) {
+            throw invalid("data-file can only be set for images that use an external data file");
         }
-        boolean raw = (header.autoclearFeatures() & Feature.DATA_FILE_RAW) != 0;
-        if ("on".equals(options.get("data_file_raw")) && !raw) {
+        if ("on".equals(options.get("data_file_raw")) && !header.dataFileIsRaw()) {
             throw invalid("data-file-raw cannot be set on existing images");
-        }
-        if ("off".equals(options.get("data_file_raw")) && raw) {
-            throw new BlockException(Kind.UNSUPPORTED, "Clearing data-file-raw is not supported");
         }
     }
 

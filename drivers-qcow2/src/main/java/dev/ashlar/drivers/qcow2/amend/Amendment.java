@@ -8,15 +8,17 @@ import dev.ashlar.drivers.qcow2.format.HeaderConversion;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.metadata.FirstCluster;
+import dev.ashlar.drivers.qcow2.metadata.HeaderNames;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
 import dev.ashlar.drivers.qcow2.snapshot.ExclusiveMetadata;
 import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.function.DoubleConsumer;
 
 /**
- * Carries an {@link AmendRequest} out, each change durable before the next begins: version up, size, lazy refcounts, width of refcounts, version down. The image has to be
+ * Carries an {@link AmendRequest} out, each change durable before the next begins: version up, data file, size, lazy refcounts, width of refcounts, version down. The image has to be
  * opened again afterwards.
  */
 public final class Amendment {
@@ -68,6 +70,11 @@ public final class Amendment {
         if (request.version() > header.version()) {
             rewriteHeader(request.version());
         }
+        boolean otherDataFile = !request.dataFile().equals(Objects.requireNonNullElse(header.dataFileName(), ""))
+                || request.dataFileRaw() != header.dataFileIsRaw();
+        if (otherDataFile) {
+            renameDataFile(request);
+        }
         if (request.sizeBytes() >= 0 && request.sizeBytes() != diskBytes) {
             size.resize(request.sizeBytes());
         }
@@ -107,6 +114,14 @@ public final class Amendment {
                     || unmapper.hasZeroClusters(snapshots.loadL1(entry))) {
                 throw unsupported("Internal snapshots prevent downgrade of image");
             }
+        }
+    }
+
+    private void renameDataFile(AmendRequest request) throws BlockException {
+        try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
+            exclusive.makeCountsDurable();
+            HeaderNames.changeDataFile(
+                    context.file(), context.header(), request.dataFile(), request.dataFileRaw());
         }
     }
 
