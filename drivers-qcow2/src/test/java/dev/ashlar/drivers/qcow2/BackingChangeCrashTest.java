@@ -89,7 +89,10 @@ class BackingChangeCrashTest {
     }
 
     /** What the header says of the data file, and of the backing file. */
-    private record Names(@Nullable String dataFile, boolean raw, @Nullable ImageReference backing) {}
+    private record Names(
+            @Nullable String dataFile,
+            boolean raw,
+            @Nullable ImageReference backing) {}
 
     /** The name of the data file, and whether it alone is the disk, change together. */
     @ParameterizedTest
@@ -129,8 +132,7 @@ class BackingChangeCrashTest {
                 Set<Names> seen = new HashSet<>();
                 CrashStates.forEachState(log, initial, SEED, STATES, state -> {
                     Names found = namesOf(state.image());
-                    assertTrue(
-                            found.equals(former) || found.equals(after), found + " in " + state + ", seed " + SEED);
+                    assertTrue(found.equals(former) || found.equals(after), found + " in " + state + ", seed " + SEED);
                     seen.add(found);
                 });
                 assertEquals(Set.of(former, after), seen, "both are met");

@@ -130,7 +130,8 @@ class DataFileModelTest {
                     MemoryProtocol dataProtocol = new MemoryProtocol(data);
                     Flag[] flags = unmap ? new Flag[] {Flag.UNMAP} : new Flag[0];
                     return log == null
-                            ? DirectFormat.open(DRIVER, protocol, dataProtocol, new SparseBytes(), ImageMachine.OPEN_OPTIONS, flags)
+                            ? DirectFormat.open(
+                                    DRIVER, protocol, dataProtocol, new SparseBytes(), ImageMachine.OPEN_OPTIONS, flags)
                             : DirectFormat.open(
                                     DRIVER,
                                     new RecordingProtocol(protocol, log.of("disk")),
@@ -183,7 +184,12 @@ class DataFileModelTest {
 
     private static DirectFormat open(MemoryFile file, MemoryFile data, Flag... flags) throws BlockException {
         return DirectFormat.open(
-                DRIVER, new MemoryProtocol(file), new MemoryProtocol(data), new SparseBytes(), ImageMachine.OPEN_OPTIONS, flags);
+                DRIVER,
+                new MemoryProtocol(file),
+                new MemoryProtocol(data),
+                new SparseBytes(),
+                ImageMachine.OPEN_OPTIONS,
+                flags);
     }
 
     /** The data file alone reads as the disk. */

@@ -77,7 +77,8 @@ class ResizeTest {
         MemoryFile file = image(options);
         byte[] expected = new byte[CLUSTER * 80 + 512];
         try (DirectFormat disk = open(file)) {
-            assertArrayEquals(Arrays.copyOf(expected, CLUSTER * 40), disk.content().read(0, CLUSTER * 40), "created " + options);
+            assertArrayEquals(
+                    Arrays.copyOf(expected, CLUSTER * 40), disk.content().read(0, CLUSTER * 40), "created " + options);
             byte[] piece = filled(CLUSTER + 512);
             disk.write(CLUSTER * 3 + 512, piece);
             System.arraycopy(piece, 0, expected, CLUSTER * 3 + 512, piece.length);
@@ -111,8 +112,7 @@ class ResizeTest {
             assertTrue(file.lengthBytes() > full.length, "two refcount blocks are there");
             disk.resize(CLUSTER);
             assertTrue(file.lengthBytes() <= 8 * CLUSTER, "file of " + file.lengthBytes());
-            assertEquals(
-                    0, disk.check(Repair.NONE).leaks());
+            assertEquals(0, disk.check(Repair.NONE).leaks());
         }
     }
 
@@ -145,8 +145,7 @@ class ResizeTest {
             assertThrows(BlockException.class, () -> disk.resize(CLUSTER * 90L, Preallocation.FALLOC));
             assertEquals(CLUSTER * 40L, disk.format().lengthBytes());
             disk.resize(CLUSTER * 90L, Preallocation.FALLOC);
-            assertEquals(
-                    0, disk.check(Repair.NONE).leaks());
+            assertEquals(0, disk.check(Repair.NONE).leaks());
         }
     }
 

@@ -20,12 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataFileRaw that file alone reads as the disk
  */
 public record AmendRequest(
-        int version,
-        int refcountOrder,
-        boolean lazyRefcounts,
-        long sizeBytes,
-        String dataFile,
-        boolean dataFileRaw) {
+        int version, int refcountOrder, boolean lazyRefcounts, long sizeBytes, String dataFile, boolean dataFileRaw) {
     /** The options that can be amended. */
     public static final List<OptionDescriptor> DESCRIPTORS = List.of(
             new OptionDescriptor("backing_file", Type.STRING, "File name of a base image", null),

@@ -120,8 +120,7 @@ public final class Amendment {
     private void renameDataFile(AmendRequest request) throws BlockException {
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
             exclusive.makeCountsDurable();
-            HeaderNames.changeDataFile(
-                    context.file(), context.header(), request.dataFile(), request.dataFileRaw());
+            HeaderNames.changeDataFile(context.file(), context.header(), request.dataFile(), request.dataFileRaw());
         }
     }
 

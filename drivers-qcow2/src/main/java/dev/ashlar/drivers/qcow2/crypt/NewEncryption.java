@@ -149,8 +149,7 @@ public final class NewEncryption {
 
     /** Writes the LUKS header, then the first data; durable when the caller flushes. @param passphrase stays the caller's */
     public void write(ChildAccess file, long hostOffset, byte[] passphrase, FirstData data) throws BlockException {
-        byte[] key =
-                LuksVolume.format(CryptStorage.of(file, hostOffset), cipher, hash, passphrase, iterationMillis);
+        byte[] key = LuksVolume.format(CryptStorage.of(file, hostOffset), cipher, hash, passphrase, iterationMillis);
         try (DataCipher keyed = new DataCipher(cipher, key)) {
             data.write(new EncryptedData(file, keyed));
         }
