@@ -1,17 +1,23 @@
 package dev.ashlar.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.ashlar.cli.SideBySide.Outcome;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
@@ -27,19 +33,29 @@ class DamageSideBySideTest {
         void make(DamagedCopy image) throws IOException;
     }
 
-    /** @param better a repair by the real program fails, or harms; Ashlar's is held to leave an image without findings */
-    private record Damage(String base, String name, boolean better, Change change) {}
+    /** What a repair is held to. */
+    private enum Held {
+        /** Says and does what the real program's does. */
+        SAME,
+        /** The real program's fails, or harms; Ashlar's leaves an image without findings. */
+        CLEAN,
+        /** Not all can be mended. Ashlar's comes to its end, another one finds no more to mend, and the real program finds no more in the image than its own leaves. */
+        NO_WORSE
+    }
+
+    private record Damage(String base, String name, Held held, Change change) {}
 
     private static final long COPIED = 1L << 63;
+    private static final Pattern FOUND = Pattern.compile("\"(?:corruptions|leaks|check-errors)\": (\\d+)");
 
     private final List<Damage> damages = new ArrayList<>();
 
     private void damage(String base, String name, Change change) {
-        damages.add(new Damage(base, name, false, change));
+        damages.add(new Damage(base, name, Held.SAME, change));
     }
 
     private void better(String base, String name, Change change) {
-        damages.add(new Damage(base, name, true, change));
+        damages.add(new Damage(base, name, Held.CLEAN, change));
     }
 
     @TestFactory
@@ -207,6 +223,25 @@ class DamageSideBySideTest {
         damage("snapshots", "an L1 table of 2^32-1 entries", image -> image.put32(image.snapshotTable + 8, -1));
         // the real program leaves it as bad as it is, or leaks
         better("snapshots", "table far behind the end", image -> image.put64(64, 1L << 60));
+        better("plain", "70,000 snapshots behind the end", image -> {
+            image.put32(60, 70_000);
+            image.put64(64, (image.size() + 0xffff) & -0x10000);
+        });
+        for (String base : List.of("plain", "small", "snapshots")) {
+            for (int count : new int[] {2, 60_000}) {
+                table(base, count + " snapshots over the header", count, image -> 0);
+                table(base, count + " snapshots over the refcount table", count, image -> image.refcountTable);
+                table(base, count + " snapshots over a refcount block", count, image -> image.block(0));
+                table(base, count + " snapshots over the L1 table", count, image -> image.l1);
+                table(base, count + " snapshots over an L2 table", count, image -> image.l2(0));
+                table(
+                        base,
+                        count + " snapshots over data",
+                        count,
+                        image -> image.u64(image.l2Entry(1)) & -512L & ~COPIED);
+                table(base, count + " snapshots over the end", count, image -> (image.size() - 1) & -image.cluster(1));
+            }
+        }
         damage("snapshots", "a table of more than 64 MiB", image -> {
             image.put32(60, 5000);
             long table = (image.size() + 0xffff) & -0x10000;
@@ -217,6 +252,14 @@ class DamageSideBySideTest {
                 image.put32(table + 65_528L * i + 36, 24);
             }
         });
+    }
+
+    /** A snapshot table where something else is. */
+    private void table(String base, String name, int count, Target target) {
+        damages.add(new Damage(base, name, Held.NO_WORSE, image -> {
+            image.put32(60, count);
+            image.put64(64, target.in(image));
+        }));
     }
 
     /** An entry of the first L2 table, for the guest's 64 KiB from 64 KiB on, that claims what is not its own. */
@@ -334,30 +377,75 @@ class DamageSideBySideTest {
                 Files.copy(image, image.resolveSibling("damaged"));
             }
             StringBuilder differences = new StringBuilder();
-            for (String repair : damage.better ? List.of("") : List.of("", " -r leaks", " -r all")) {
+            for (String repair : damage.held == Held.SAME ? List.of("", " -r leaks", " -r all") : List.of("")) {
                 for (Path image : images) {
                     Files.copy(image.resolveSibling("damaged"), image, StandardCopyOption.REPLACE_EXISTING);
+                }
+                if (damage.held == Held.NO_WORSE) {
+                    // names from anywhere: the real program ends them at a NUL, and prints all else as it is
+                    assertEquals(counts(images[0], true), counts(images[1], false), damage.base + ": " + damage.name);
+                    continue;
                 }
                 differences.append(sides.step("img check --output=json" + (repair.isEmpty() ? "" : " -U") + " @/a"));
                 differences.append(sides.step("img check" + repair + " @/a"));
                 differences.append(sides.step("qemu-img check a"));
             }
-            if (damage.better) {
-                int status = SideBySide.own(
-                                "qemu-img", List.of("check", "-q", "-r", "all", images[1].toString()), folder, "")
-                        .status();
-                assertEquals(0, status, "repair: " + damage.base + ": " + damage.name);
+            if (damage.held != Held.SAME) {
+                Outcome repaired =
+                        SideBySide.own("qemu-img", List.of("check", "-r", "all", images[1].toString()), folder, "");
+                if (damage.held == Held.CLEAN) {
+                    assertEquals(0, repaired.status(), "repair: " + damage.base + ": " + damage.name);
+                } else {
+                    noWorse(damage, repaired, images, folder);
+                }
                 Files.copy(images[1], images[0], StandardCopyOption.REPLACE_EXISTING);
-                differences.append(sides.step("img check @/a"));
-                assertEquals(
-                        0,
-                        SideBySide.own("qemu-img", List.of("check", "-q", images[0].toString()), folder, "")
-                                .status());
+                assertEquals(counts(images[0], true), counts(images[1], false), damage.base + ": " + damage.name);
+                if (damage.held == Held.CLEAN) {
+                    differences.append(sides.step("img check @/a"));
+                    assertEquals(0, found(images[0]));
+                }
             }
             assertEquals("", differences.toString(), damage.base + ": " + damage.name);
         } finally {
             delete(folder);
         }
+    }
+
+    private static void noWorse(Damage damage, Outcome repaired, Path[] images, Path folder) throws IOException {
+        String name = damage.base + ": " + damage.name;
+        assertNotEquals(1, repaired.status(), () -> name + "\n" + tail(repaired));
+        SideBySide.real("qemu-img", List.of("check", "-q", "-r", "all", images[0].toString()), folder, "");
+        long theirs = found(images[0]);
+        long ours = found(images[1]);
+        assertTrue(ours <= theirs, name + ": " + ours + " where the real program leaves " + theirs);
+        byte[] once = Files.readAllBytes(images[1]);
+        SideBySide.own("qemu-img", List.of("check", "-q", "-r", "all", images[1].toString()), folder, "");
+        assertEquals(-1, Arrays.mismatch(once, Files.readAllBytes(images[1])), name + ": another repair changes it");
+    }
+
+    private static String tail(Outcome outcome) {
+        String all = outcome.out() + outcome.err();
+        return all.substring(Math.max(all.length() - 2000, 0));
+    }
+
+    /** What the real program's check finds; as much as can be where it does not come to its end. */
+    private static long found(Path image) {
+        String check = counts(image, true);
+        long found = check.startsWith("1") ? Long.MAX_VALUE : 0;
+        Matcher counts = FOUND.matcher(check);
+        while (counts.find()) {
+            found += Long.parseLong(counts.group(1));
+        }
+        return found;
+    }
+
+    /** How a check ends, and what it counts. */
+    private static String counts(Path image, boolean real) {
+        List<String> words = List.of("check", "-U", "--output=json", image.toString());
+        Path folder = image.getParent();
+        Outcome check =
+                real ? SideBySide.real("qemu-img", words, folder, "") : SideBySide.own("qemu-img", words, folder, "");
+        return check.status() + " " + check.out();
     }
 
     private static boolean isInstalled() {

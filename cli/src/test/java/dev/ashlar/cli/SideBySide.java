@@ -123,7 +123,7 @@ final class SideBySide implements AutoCloseable {
         }
     }
 
-    private static Outcome real(String program, List<String> words, Path folder, String input) {
+    static Outcome real(String program, List<String> words, Path folder, String input) {
         List<String> command = new ArrayList<>();
         command.add(program);
         for (String word : words) {

@@ -82,7 +82,13 @@ final class Maintenance implements Amendable, Checkable {
             writeBack.flush();
         }
         try {
-            return new Checker(context, snapshots, disk.sizeBytes(), header, repair, findings, progress).run();
+            CheckReport report =
+                    new Checker(context, snapshots, disk.sizeBytes(), header, repair, findings, progress).run();
+            if (repair != Repair.NONE && report.corruptions() == 0) {
+                // what an outdated extension named is free now
+                bitmaps.dropVoidExtension(header);
+            }
+            return report;
         } catch (InternalError e) {
             throw file.pageFailed(e);
         }

@@ -42,6 +42,7 @@ class RepairCrashTest {
         COUNTS_RANDOM,
         FLAGS_WRONG,
         TOO_MUCH_EXTRA_DATA,
+        SNAPSHOTS_BEHIND_END,
         L1_CUT_OFF;
 
         void inflict(MemoryProtocol file, Random random) throws BlockException {
@@ -62,6 +63,19 @@ class RepairCrashTest {
                     System.arraycopy(entry, 64, longer, 40 + 1500, 7);
                     ByteBuffer.wrap(longer).putInt(36, 1500);
                     put(file, fresh, longer);
+                    put(file, 64, ByteBuffer.allocate(8).putLong(fresh).array());
+                }
+                case SNAPSHOTS_BEHIND_END -> {
+                    long old = word(file, 64);
+                    long fresh = (file.lengthBytes() + CLUSTER_BYTES - 1) & -CLUSTER_BYTES;
+                    byte[] entry = new byte[64 + 7];
+                    file.read(old, MemorySegment.ofArray(entry));
+                    // without extra data, as version 2 has it
+                    byte[] shorter = new byte[40 + 7];
+                    System.arraycopy(entry, 0, shorter, 0, 36);
+                    System.arraycopy(entry, 64, shorter, 40, 7);
+                    put(file, fresh, shorter);
+                    put(file, 60, ByteBuffer.allocate(4).putInt(5000).array());
                     put(file, 64, ByteBuffer.allocate(8).putLong(fresh).array());
                 }
                 case L1_CUT_OFF -> {
@@ -166,7 +180,7 @@ class RepairCrashTest {
     private static void requireRepairable(Damage damage, SparseBytes image, byte[] snapshotted, byte[] live)
             throws BlockException {
         MemoryFile file = MemoryFile.of("crashed", image.fork());
-        if (damage != Damage.TOO_MUCH_EXTRA_DATA) {
+        if (damage != Damage.TOO_MUCH_EXTRA_DATA && damage != Damage.SNAPSHOTS_BEHIND_END) {
             // otherwise there is no list of snapshots before the repair
             requireContent(image, snapshotted, live);
         }

@@ -13,6 +13,9 @@ import java.util.List;
  * Finds free host clusters, first fit from the lowest that may be free, and counts them. Guarded by the image's metadata lock.
  */
 public final class ClusterAllocator {
+    /** How far a repair looks behind clusters that tables name. */
+    private static final long MAX_CLUSTERS_ASIDE = 1L << 25;
+
     private final ImageFile file;
     private final ClusterGeometry geometry;
     private final RefcountTable refcounts;
@@ -60,7 +63,7 @@ public final class ClusterAllocator {
     /** As {@link #allocate}, from a certain cluster on. */
     Run allocateFrom(long fromCluster, long wanted) throws BlockException {
         file.event(BlockEvent.CLUSTER_ALLOC);
-        long cluster = nextFree(fromCluster);
+        long cluster = nextFree(fromCluster, false);
         int blockEnd = geometry.refcountBlockEntries();
         int from = (int) cluster & (blockEnd - 1);
         MemorySegment block = refcounts.view((int) (cluster >>> geometry.refcountBlockBits()));
@@ -123,10 +126,19 @@ public final class ClusterAllocator {
      * @return the first
      */
     public long allocateTable(long count) throws BlockException {
+        return allocateTable(count, false);
+    }
+
+    /** As {@link #allocateTable}, for a repair: tables may name clusters of which the counts know nothing, and those are left alone. */
+    public long allocateTableAside(long count) throws BlockException {
+        return allocateTable(count, true);
+    }
+
+    private long allocateTable(long count, boolean aside) throws BlockException {
         while (true) {
             try {
                 file.event(BlockEvent.CLUSTER_ALLOC);
-                long first = allocateContiguous(count);
+                long first = allocateContiguous(count, aside);
                 claim(first, count);
                 return first;
             } catch (TableFullException e) {
@@ -144,11 +156,11 @@ public final class ClusterAllocator {
         }
     }
 
-    private long allocateContiguous(long count) throws BlockException {
-        long start = nextFree(lowestMaybeFree);
+    private long allocateContiguous(long count, boolean aside) throws BlockException {
+        long start = nextFree(lowestMaybeFree, aside);
         long found = 1;
         while (found < count) {
-            long next = nextFree(start + found);
+            long next = nextFree(start + found, aside);
             if (next == start + found) {
                 found++;
             } else {
@@ -192,8 +204,19 @@ public final class ClusterAllocator {
         tail = 0;
     }
 
-    /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. */
-    private long nextFree(long from) throws BlockException {
+    /** The first free cluster from {@code from} on, in a part of the file that has a refcount block. @param aside clusters that metadata refers to do not count as free */
+    private long nextFree(long from, boolean aside) throws BlockException {
+        long cluster = nextUncounted(from, aside);
+        while (aside && overlaps.holdsMetadata(cluster)) {
+            if (cluster - from > MAX_CLUSTERS_ASIDE) {
+                throw new BlockException(Kind.NO_SPACE, "Tables name all clusters behind the end of the file");
+            }
+            cluster = nextUncounted(cluster + 1, true);
+        }
+        return cluster;
+    }
+
+    private long nextUncounted(long from, boolean aside) throws BlockException {
         int blockBits = geometry.refcountBlockBits();
         long cluster = from;
         while (true) {
@@ -202,6 +225,10 @@ public final class ClusterAllocator {
             }
             int index = (int) (cluster >>> blockBits);
             if (!refcounts.hasBlock(index)) {
+                if (aside && overlaps.holdsMetadata((long) index << blockBits)) {
+                    cluster = ((long) index + 1) << blockBits;
+                    continue;
+                }
                 requireNoMetadata((long) index << blockBits, 1);
                 refcounts.addBlock(index);
                 overlaps.add(MetadataClass.REFCOUNT_BLOCK, (long) index << blockBits, 1);

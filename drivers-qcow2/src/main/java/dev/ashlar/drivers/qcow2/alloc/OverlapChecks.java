@@ -37,11 +37,7 @@ public final class OverlapChecks {
      * @throws BlockException CORRUPT: the range holds metadata, the image is marked
      */
     public void requireFree(long hostOffset, long lengthBytes, @Nullable MetadataClass own) throws BlockException {
-        MetadataRegions[] known = regions;
-        if (known == null) {
-            known = collect();
-            regions = known;
-        }
+        MetadataRegions[] known = known();
         if (own == null && !overlapsAny(known, hostOffset, lengthBytes)) {
             return;
         }
@@ -52,6 +48,20 @@ public final class OverlapChecks {
                 throw signal.fatal("Preventing invalid write on metadata (overlaps with " + metadata.title() + ")");
             }
         }
+    }
+
+    /** Whether metadata refers to a cluster, which is no damage yet. */
+    boolean holdsMetadata(long cluster) {
+        return known()[CLASSES.length].overlaps(cluster, 1);
+    }
+
+    private MetadataRegions[] known() {
+        MetadataRegions[] known = regions;
+        if (known == null) {
+            known = collect();
+            regions = known;
+        }
+        return known;
     }
 
     /** Snapshots and the live disk share L2 tables. */

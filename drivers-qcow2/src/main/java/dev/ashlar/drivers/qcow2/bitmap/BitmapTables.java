@@ -17,7 +17,7 @@ import java.util.List;
  * The tables that name a bitmap's clusters of bits. A word is the host offset of a cluster, or 0 for bits that are all clear, or 1 for bits that are all
  * set. Source: qcow2 specification, "Bitmap table".
  */
-final class BitmapTables {
+public final class BitmapTables {
     private static final long RESERVED_MASK = 0xff000000000001feL;
     private static final long OFFSET_MASK = 0x00fffffffffffe00L;
     private static final long ALL_ONES = 1;
@@ -38,19 +38,51 @@ final class BitmapTables {
         if (entry.tableOffset() > file.lengthBytes() - 8 * entry.tableEntries()) {
             throw new BlockException(Kind.CORRUPT, unreadableTable(entry) + ": Input/output error");
         }
-        MemorySegment table = file.store().view(entry.tableOffset(), 8 * entry.tableEntries());
         long[] words = new long[(int) entry.tableEntries()];
+        MemorySegment table = file.store().view(entry.tableOffset(), 8L * words.length);
         for (int i = 0; i < words.length; i++) {
-            long word = Bits.u64(table, 8L * i);
-            long offset = word & OFFSET_MASK;
-            boolean wrong = (word & RESERVED_MASK) != 0
-                    || (offset != 0 && ((word & ALL_ONES) != 0 || !geometry.isAligned(offset)));
-            if (wrong) {
-                throw new BlockException(Kind.CORRUPT, unreadableTable(entry) + ": Invalid argument");
-            }
-            words[i] = word;
+            words[i] = word(entry, Bits.u64(table, 8L * i));
         }
         return words;
+    }
+
+    private long word(BitmapEntry entry, long word) throws BlockException {
+        if (!isValid(word, geometry)) {
+            throw new BlockException(Kind.CORRUPT, unreadableTable(entry) + ": Invalid argument");
+        }
+        return word;
+    }
+
+    /** Whether a word of a table keeps to the format, wherever its cluster may lie. */
+    public static boolean isValid(long word, ClusterGeometry geometry) {
+        long offset = word & OFFSET_MASK;
+        return (word & RESERVED_MASK) == 0 && (offset == 0 || ((word & ALL_ONES) == 0 && geometry.isAligned(offset)));
+    }
+
+    /**
+     * What {@link #load} would refuse, but for places behind the end of the file: those a check tells of.
+     *
+     * @throws BlockException CORRUPT
+     */
+    void requireSound(BitmapEntry entry, long diskBytes) throws BlockException {
+        long there = Math.clamp((file.lengthBytes() - entry.tableOffset()) / 8, 0, entry.tableEntries());
+        if (there > 0) {
+            MemorySegment table = file.store().view(entry.tableOffset(), 8 * there);
+            for (long i = 0; i < there; i++) {
+                word(entry, Bits.u64(table, 8 * i));
+            }
+        }
+        requireEntriesFor(entry, diskBytes);
+    }
+
+    private void requireEntriesFor(BitmapEntry entry, long diskBytes) throws BlockException {
+        if (entry.tableEntries() != geometry.clustersFor(BitmapEntry.bytesFor(diskBytes, entry.granularityBits()))) {
+            throw new BlockException(Kind.CORRUPT, failure(entry) + "Invalid argument");
+        }
+    }
+
+    private static String failure(BitmapEntry entry) {
+        return "Could not read bitmap '" + entry.name() + "' from image: ";
     }
 
     private static String unreadableTable(BitmapEntry entry) {
@@ -59,12 +91,8 @@ final class BitmapTables {
 
     /** Sets in a clean bitmap what is set in the image. */
     void load(BitmapEntry entry, DirtyBitmap bitmap) throws BlockException {
-        String failure = "Could not read bitmap '" + entry.name() + "' from image: ";
         long[] words = words(entry);
-        long bytes = BitmapEntry.bytesFor(bitmap.sizeBytes(), entry.granularityBits());
-        if (words.length != geometry.clustersFor(bytes)) {
-            throw new BlockException(Kind.CORRUPT, failure + "Invalid argument");
-        }
+        requireEntriesFor(entry, bitmap.sizeBytes());
         MemorySegment buffer = MemorySegment.ofArray(new byte[geometry.clusterBytes()]);
         for (int i = 0; i < words.length; i++) {
             if (words[i] == 0) {
@@ -73,7 +101,8 @@ final class BitmapTables {
             budgetBytes -= geometry.clusterBytes();
             if (budgetBytes < 0) {
                 throw new BlockException(
-                        Kind.TOO_LARGE, failure + "the image's bitmaps would take far more memory than the image");
+                        Kind.TOO_LARGE,
+                        failure(entry) + "the image's bitmaps would take far more memory than the image");
             }
             if (words[i] == ALL_ONES) {
                 buffer.fill((byte) -1);
@@ -81,7 +110,7 @@ final class BitmapTables {
                 try {
                     file.store().read(words[i] & OFFSET_MASK, buffer);
                 } catch (BlockException e) {
-                    throw new BlockException(e.kind(), failure + e.reason(), e);
+                    throw new BlockException(e.kind(), failure(entry) + e.reason(), e);
                 }
             }
             bitmap.load((long) i * geometry.clusterBytes() * Byte.SIZE, buffer);

@@ -41,6 +41,9 @@ public final class StoredBitmaps {
     private final StoredDirectory directory;
     private final int version;
     private final boolean readOnly;
+    /** The image is opened to be checked: its bitmaps are looked at, not loaded. */
+    private final boolean checking;
+
     /** Guards the marking; taken before the locks of the metadata. */
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -50,7 +53,13 @@ public final class StoredBitmaps {
     private volatile @Nullable NodeBitmaps bitmaps;
 
     private StoredBitmaps(
-            MetadataContext context, WriteBack writeBack, int version, boolean readOnly, StoredDirectory directory) {
+            MetadataContext context,
+            WriteBack writeBack,
+            int version,
+            boolean readOnly,
+            boolean checking,
+            StoredDirectory directory) {
+        this.checking = checking;
         this.context = context;
         this.writeBack = writeBack;
         this.file = context.file();
@@ -63,14 +72,14 @@ public final class StoredBitmaps {
     /**
      * Reads the directory.
      *
-     * @param lenient what is wrong with it is left to a check
+     * @param checking what is wrong with it is found when bitmaps are loaded, and by a check
      * @throws BlockException CORRUPT
      */
     public static StoredBitmaps open(
-            MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean readOnly, boolean lenient)
+            MetadataContext context, WriteBack writeBack, Qcow2Header header, boolean readOnly, boolean checking)
             throws BlockException {
-        StoredDirectory directory = StoredDirectory.open(context, header, lenient);
-        return new StoredBitmaps(context, writeBack, header.version(), readOnly, directory);
+        StoredDirectory directory = StoredDirectory.open(context, header, checking);
+        return new StoredBitmaps(context, writeBack, header.version(), readOnly, checking, directory);
     }
 
     private static boolean anyToMark(List<BitmapEntry> entries) {
@@ -94,10 +103,18 @@ public final class StoredBitmaps {
         }
     }
 
-    /** Adds the bitmaps to those of the node. Those it has already, from before the image was closed for a moment, stay as they are. */
+    /**
+     * Adds the bitmaps to those of the node; of an image that is checked, only looks whether they could be. Those it has already,
+     * from before the image was closed for a moment, stay as they are.
+     */
     public void load(NodeBitmaps into, long diskBytes) throws BlockException {
-        bitmaps = into;
+        directory.requireUsable();
         BitmapTables tables = new BitmapTables(file);
+        if (checking) {
+            requireLoadable(tables, diskBytes);
+            return;
+        }
+        bitmaps = into;
         Set<DirtyBitmap> added = new HashSet<>();
         boolean done = false;
         try {
@@ -122,6 +139,18 @@ public final class StoredBitmaps {
             }
         }
         into.loaded(readOnly);
+    }
+
+    private void requireLoadable(BitmapTables tables, long diskBytes) throws BlockException {
+        Set<String> names = new HashSet<>();
+        for (BitmapEntry entry : entries()) {
+            if (!names.add(entry.name())) {
+                throw new BlockException(Kind.EXISTS, "Bitmap already exists: " + entry.name());
+            }
+            if (entry.isUsable()) {
+                tables.requireSound(entry, diskBytes);
+            }
+        }
     }
 
     /** Whether {@link #beforeWrite} has something to do. Any thread, at any time. */

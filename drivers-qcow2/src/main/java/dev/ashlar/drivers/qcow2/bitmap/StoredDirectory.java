@@ -28,10 +28,18 @@ final class StoredDirectory {
     private final ImageFile file;
     private final ClusterGeometry geometry;
     private final BitmapHeader header;
+    /** Why it can't be used, of an image that is checked all the same. */
+    private final @Nullable BlockException broken;
+
     private volatile @Nullable BitmapExtension extension;
     private volatile List<BitmapEntry> entries;
 
-    private StoredDirectory(MetadataContext context, @Nullable BitmapExtension extension, List<BitmapEntry> entries) {
+    private StoredDirectory(
+            MetadataContext context,
+            @Nullable BitmapExtension extension,
+            @Nullable BlockException broken,
+            List<BitmapEntry> entries) {
+        this.broken = broken;
         this.context = context;
         this.file = context.file();
         this.geometry = context.geometry();
@@ -45,12 +53,13 @@ final class StoredDirectory {
     /**
      * Reads the directory.
      *
-     * @param lenient what is wrong with it is left to a check
+     * @param checking what is wrong with it is found by {@link #requireUsable}, and by a check
      * @throws BlockException CORRUPT
      */
-    static StoredDirectory open(MetadataContext context, Qcow2Header header, boolean lenient) throws BlockException {
+    static StoredDirectory open(MetadataContext context, Qcow2Header header, boolean checking) throws BlockException {
         BitmapExtension extension = null;
         List<BitmapEntry> entries = List.of();
+        BlockException broken = null;
         try {
             BitmapExtension.validate(header);
             extension = BitmapExtension.of(header);
@@ -58,12 +67,13 @@ final class StoredDirectory {
                 entries = readDirectory(context.file(), extension, header);
             }
         } catch (BlockException e) {
-            if (!lenient) {
+            if (!checking) {
                 throw e;
             }
             extension = BitmapExtension.of(header);
+            broken = e;
         }
-        return new StoredDirectory(context, extension, entries);
+        return new StoredDirectory(context, extension, broken, entries);
     }
 
     private static List<BitmapEntry> readDirectory(ImageFile file, BitmapExtension extension, Qcow2Header header)
@@ -76,6 +86,13 @@ final class StoredDirectory {
         }
         MemorySegment directory = file.store().view(extension.directoryOffset(), extension.directoryBytes());
         return BitmapDirectory.parse(directory, extension.count(), header.sizeBytes(), header.geometry());
+    }
+
+    /** @throws BlockException CORRUPT: what is wrong with the directory of an image that is opened to be checked */
+    void requireUsable() throws BlockException {
+        if (broken != null) {
+            throw broken;
+        }
     }
 
     /** The entries as they are on disk, in their order. */

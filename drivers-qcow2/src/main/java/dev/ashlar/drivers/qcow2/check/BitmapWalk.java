@@ -2,24 +2,24 @@ package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
-import dev.ashlar.drivers.qcow2.format.Bits;
+import dev.ashlar.drivers.qcow2.bitmap.BitmapTables;
+import dev.ashlar.drivers.qcow2.format.BitmapDirectory;
+import dev.ashlar.drivers.qcow2.format.BitmapEntry;
+import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Counts the clusters of stored bitmaps: directory, tables and data. Source: qcow2
- * specification, "Bitmaps".
+ * Counts the clusters of stored bitmaps: directory, tables and data. A directory or table that breaks the format ends the check, as its clusters can't be told
+ * from leaks. Source: qcow2 specification, "Bitmaps".
  */
 final class BitmapWalk {
-    private static final long MAX_DIRECTORY_BYTES = 64L << 20;
-    private static final int ENTRY_HEAD_BYTES = 24;
-    /** A table of this many entries stands for more bits than a bitmap may have. */
-    private static final long MAX_TABLE_ENTRIES = 0x0800_0000L;
-
-    private static final long RESERVED = 0xff00_0000_0000_01feL;
-    private static final long ALL_ONES = 1;
+    /** Words that are looked at together. */
+    private static final int STEP = 8192;
 
     private final ClusterGeometry geometry;
     private final TableReader reader;
@@ -33,50 +33,54 @@ final class BitmapWalk {
         this.findings = findings;
     }
 
-    /** @param offset of the directory, as the header says */
-    void walk(long offset, long bytes) throws BlockException {
-        if (bytes < 0 || bytes > MAX_DIRECTORY_BYTES) {
-            throw invalid();
-        }
-        references.count(offset, bytes, findings);
-        MemorySegment directory = reader.bytes(offset, bytes);
-        for (long at = 0; at < bytes; ) {
-            if (at + ENTRY_HEAD_BYTES > bytes) {
-                throw invalid();
+    /**
+     * @param header as it was when the image was opened
+     * @param extension as it is now; null: no bitmaps are kept
+     * @throws BlockException CORRUPT: the check can't go on; why has been told
+     */
+    void walk(Qcow2Header header, @Nullable BitmapExtension extension, long diskBytes) throws BlockException {
+        try {
+            BitmapExtension.validate(header);
+            if (extension == null) {
+                return;
             }
-            long entryBytes = ENTRY_HEAD_BYTES + Bits.u16(directory, at + 18) + Bits.u32(directory, at + 20);
-            table(Bits.u64(directory, at), Bits.u32(directory, at + 8));
-            at += (entryBytes + 7) & ~7L;
+            references.count(extension.directoryOffset(), extension.directoryBytes(), findings);
+            if (extension.directoryBytes() == 0) {
+                throw new BlockException(Kind.CORRUPT, "Requested bitmap directory size is zero");
+            }
+            MemorySegment directory = reader.bytes(extension.directoryOffset(), extension.directoryBytes());
+            for (BitmapEntry entry : BitmapDirectory.parse(directory, extension.count(), diskBytes, geometry)) {
+                table(entry);
+            }
+        } catch (BlockException e) {
+            if (e.kind() != Kind.CORRUPT) {
+                throw e;
+            }
+            findings.corruption("ERROR " + e.getMessage());
+            throw new BlockException(Kind.CORRUPT, String.valueOf(e.getMessage()), "Invalid argument", e);
         }
     }
 
-    private void table(long offset, long entries) throws BlockException {
-        references.count(offset, entries * 8, findings);
-        if (entries > MAX_TABLE_ENTRIES || references.isBehindEnd(offset, entries * 8)) {
-            // told already; there is nothing to read
-            return;
-        }
-        int step = 8192;
-        for (long from = 0; from < entries; from += step) {
-            long[] words = new long[(int) Math.min(step, entries - from)];
-            reader.words(offset + 8 * from, words);
+    private void table(BitmapEntry entry) throws BlockException {
+        long bytes = entry.tableEntries() * 8;
+        references.count(entry.tableOffset(), bytes, findings);
+        // what lies behind the end has been told of, and there is nothing to read
+        long end = references.isBehindEnd(entry.tableOffset(), bytes) ? 0 : entry.tableEntries();
+        for (long from = 0; from < end; from += STEP) {
+            long[] words = new long[(int) Math.min(STEP, end - from)];
+            reader.words(entry.tableOffset() + 8 * from, words);
             for (long word : words) {
-                data(word);
+                if (!BitmapTables.isValid(word, geometry)) {
+                    throw new BlockException(
+                            Kind.CORRUPT,
+                            "Could not read bitmap_table table from image for bitmap '" + entry.name()
+                                    + "': Invalid argument");
+                }
+                long data = TableEntry.offset(word);
+                if (data != 0) {
+                    references.count(data, geometry.clusterBytes(), findings);
+                }
             }
         }
-    }
-
-    private void data(long word) {
-        long data = TableEntry.offset(word);
-        if ((word & RESERVED) != 0 || (data != 0 && ((word & ALL_ONES) != 0 || !geometry.isAligned(data)))) {
-            findings.corruptions++;
-        } else if (data != 0) {
-            references.count(data, geometry.clusterBytes(), findings);
-        }
-    }
-
-    private BlockException invalid() {
-        findings.corruptions++;
-        return new BlockException(Kind.CORRUPT, "Bitmap directory is invalid");
     }
 }

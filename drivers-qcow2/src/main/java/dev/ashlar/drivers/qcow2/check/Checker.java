@@ -8,7 +8,6 @@ import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.drivers.qcow2.check.CountComparison.Outcome;
 import dev.ashlar.drivers.qcow2.check.Findings.Tally;
 import dev.ashlar.drivers.qcow2.check.RefcountStructure.Verdict;
-import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.Feature;
@@ -21,10 +20,11 @@ import dev.ashlar.drivers.qcow2.snapshot.Snapshots;
 import java.util.BitSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One check of an image: counts what refers to each cluster, holds the refcounts against that, then the COPIED flags against the refcounts; repairs what it was
- * asked to, in this order, each step durable before the next. Called on a drained node with nothing pending.
+ * asked to, in this order, each step durable before the next. A snapshot table that needs a new place gets it when the counts are right; flags come last. Called on a drained node with nothing pending.
  */
 public final class Checker {
     private static final int MAX_L1_ENTRIES = (int) (Qcow2Header.MAX_L1_BYTES / 8);
@@ -43,6 +43,10 @@ public final class Checker {
     private final AtomicLong entriesDone = new AtomicLong();
     /** Of the live disk; see {@link LayerWalk#walk}. */
     private BitSet unclaimed = new BitSet();
+    /** What refers to each cluster, if that is what the refcounts say by now. */
+    private @Nullable ReferenceCounts equalCounts;
+
+    private long highestCluster;
 
     public Checker(
             MetadataContext context,
@@ -67,67 +71,69 @@ public final class Checker {
 
     /** @throws BlockException where the check can't go on; what was found before has been told */
     public CheckReport run() throws BlockException {
-        CheckReport report = underLocks();
-        if (!snapshotTable.isPending()) {
-            return report;
+        underLocks(this::settleCounts);
+        if (snapshotTable.isPending()) {
+            // allocates, so the counts had to be right before
+            snapshotTable.rewrite();
+            file.flush();
+            equalCounts = null;
         }
-        // allocates, so the counts had to be right before
-        snapshotTable.rewrite();
+        underLocks(this::settleFlags);
+        return findings.report(geometry.clustersFor(sizeBytes), geometry.clusterOffset(highestCluster + 1));
+    }
+
+    private interface Step {
+        void take() throws BlockException;
+    }
+
+    private void underLocks(Step step) throws BlockException {
         context.writeBackLock().lock();
         long stamp = context.lock().writeLock();
         try {
-            findings.corruptionsFixed += snapshotTable.fixedByRewriting();
-            clearMarks();
-            return findings.report(report.totalClusters(), report.imageEndOffset());
+            step.take();
         } finally {
             context.lock().unlockWrite(stamp);
             context.writeBackLock().unlock();
         }
     }
 
-    private CheckReport underLocks() throws BlockException {
-        context.writeBackLock().lock();
-        long stamp = context.lock().writeLock();
-        try {
-            snapshotTable.read();
-            new TableEnds(context, repair == Repair.ALL).complete(findings);
-            ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
-            Verdict verdict = count(references, findings, repair == Repair.ALL);
-            if (verdict == Verdict.FILE_GREW) {
-                references = new ReferenceCounts(geometry, file.lengthBytes());
-                verdict = count(references, Findings.ofPart(), false);
-            }
-            Tally counted = findings.tally();
-            Outcome outcome = compare(references, Repair.NONE);
-            if (verdict == Verdict.REBUILD || outcome.needsRebuild()) {
-                if (repair == Repair.LEAKS) {
-                    findings.checkError("ERROR need to rebuild refcount structures");
-                    throw new BlockException(Kind.IO, "Refcount structures need to be rebuilt");
-                }
-                if (repair == Repair.ALL) {
-                    references = rebuild(references);
-                    outcome = settleRebuilt(references);
-                }
-            } else if (repair != Repair.NONE && (findings.leaks > 0 || findings.corruptions > 0)) {
-                findings.backTo(counted);
-                outcome = compare(references, repair);
-                writeCounts();
-            }
-            if (repair != Repair.NONE && CountsBehindEnd.clear(geometry, structure, context.refcounts(), references)) {
-                writeChanges();
-            }
-            checkFlags(outcome.equal() ? references : null);
-            findings.corruptions += snapshotTable.left();
-            findings.corruptionsFixed += snapshotTable.fixed();
-            if (!snapshotTable.isPending()) {
-                clearMarks();
-            }
-            return findings.report(
-                    geometry.clustersFor(sizeBytes), geometry.clusterOffset(outcome.highestCluster() + 1));
-        } finally {
-            context.lock().unlockWrite(stamp);
-            context.writeBackLock().unlock();
+    private void settleCounts() throws BlockException {
+        snapshotTable.read();
+        new TableEnds(context, repair == Repair.ALL).complete(findings);
+        ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
+        Verdict verdict = count(references, findings, repair == Repair.ALL);
+        if (verdict == Verdict.FILE_GREW) {
+            references = new ReferenceCounts(geometry, file.lengthBytes());
+            verdict = count(references, Findings.ofPart(), false);
         }
+        Tally counted = findings.tally();
+        Outcome outcome = compare(references, Repair.NONE);
+        if (verdict == Verdict.REBUILD || outcome.needsRebuild()) {
+            if (repair == Repair.LEAKS) {
+                findings.checkError("ERROR need to rebuild refcount structures");
+                throw new BlockException(Kind.IO, "Refcount structures need to be rebuilt");
+            }
+            if (repair == Repair.ALL) {
+                references = rebuild(references);
+                outcome = settleRebuilt(references);
+            }
+        } else if (repair != Repair.NONE && (findings.leaks > 0 || findings.corruptions > 0)) {
+            findings.backTo(counted);
+            outcome = compare(references, repair);
+            writeCounts();
+        }
+        if (repair != Repair.NONE && CountsBehindEnd.clear(geometry, structure, context.refcounts(), references)) {
+            writeChanges();
+        }
+        equalCounts = outcome.equal() ? references : null;
+        highestCluster = outcome.highestCluster();
+    }
+
+    private void settleFlags() throws BlockException {
+        checkFlags(equalCounts);
+        findings.corruptions += snapshotTable.left();
+        findings.corruptionsFixed += snapshotTable.fixed();
+        clearMarks();
     }
 
     private Verdict count(ReferenceCounts references, Findings into, boolean repairing) throws BlockException {
@@ -149,7 +155,8 @@ public final class Checker {
         unclaimed = walk.walk(active.hostOffset(), active.length(), true);
         countSnapshots(references, into, walk);
         references.count(context.refcounts().tableOffset(), context.refcounts().tableEntries() * 8L, into);
-        countBitmaps(references, into);
+        // what an outdated extension names is leaked
+        new BitmapWalk(file, references, into).walk(header, context.bitmapExtension(), sizeBytes);
         CryptoHeader crypto = context.cryptoHeader();
         if (crypto != null) {
             references.count(crypto.hostOffset(), crypto.lengthBytes(), into);
@@ -179,14 +186,6 @@ public final class Checker {
 
     private static String alternateHex(long value) {
         return value == 0 ? "0" : "0x" + Long.toHexString(value);
-    }
-
-    /** What an outdated extension names is leaked. */
-    private void countBitmaps(ReferenceCounts references, Findings into) throws BlockException {
-        BitmapExtension extension = context.bitmapExtension();
-        if (extension != null) {
-            new BitmapWalk(file, references, into).walk(extension.directoryOffset(), extension.directoryBytes());
-        }
     }
 
     private Outcome compare(ReferenceCounts references, Repair mending) throws BlockException {
@@ -244,7 +243,7 @@ public final class Checker {
     }
 
     /** Flags follow the counts, so with counts that are only partly right they are left alone unless everything is to be mended. */
-    private void checkFlags(@org.jspecify.annotations.Nullable ReferenceCounts equalCounts) throws BlockException {
+    private void checkFlags(@Nullable ReferenceCounts equalCounts) throws BlockException {
         boolean mending = repair == Repair.ALL
                 || (repair == Repair.LEAKS
                         && findings.corruptions == 0

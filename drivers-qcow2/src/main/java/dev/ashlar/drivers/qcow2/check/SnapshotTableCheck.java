@@ -14,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The snapshot table as a check sees it. Entries that can't be kept are dropped before anything is counted, by the count in the header alone; entries
- * that are to be changed are changed in memory, and the table is written anew, elsewhere, when the refcounts are right.
+ * The snapshot table as a check sees it. Entries that can't be kept, and those that lie behind the end of the file, are dropped before anything is counted, by the
+ * count in the header alone; entries that are to be changed are changed in memory, and the table is written anew, elsewhere, when the refcounts are right.
  */
 final class SnapshotTableCheck {
     /** Extra data that every entry of a version 3 image has: the large VM state size and the disk size. */
@@ -32,6 +32,7 @@ final class SnapshotTableCheck {
     private long faulty;
 
     private long dropped;
+    private boolean lastIsIncomplete;
 
     SnapshotTableCheck(
             MetadataContext context, Snapshots snapshots, Qcow2Header header, boolean repairing, Findings findings) {
@@ -61,13 +62,33 @@ final class SnapshotTableCheck {
                 || !context.geometry().isAligned(offset)) {
             throw unusable(Kind.INVALID, "snapshot table offset invalid", 0);
         }
-        long lengthBytes = readEntries(offset, (int) count);
+        long lengthBytes = withinFile(offset, readEntries(offset, (int) count));
         if (dropped > 0) {
-            context.header().setSnapshots(offset, entries.size());
+            context.header().setSnapshots(entries.isEmpty() ? 0 : offset, entries.size());
             context.header().write(context.file());
             context.file().flush();
         }
-        snapshots.adopt(entries, offset, lengthBytes);
+        snapshots.adopt(entries, entries.isEmpty() ? 0 : offset, lengthBytes, isPending());
+    }
+
+    /** What of the table is there. To be counted as it is without a repair, so that the count tells what is wrong. */
+    private long withinFile(long offset, long lengthBytes) throws BlockException {
+        long there = context.file().lengthBytes() - offset;
+        if (lengthBytes == 0 || lengthBytes <= there) {
+            return lengthBytes;
+        }
+        String line = " snapshot table reaches behind the end of the file";
+        if (repairing) {
+            findings.say("Repairing" + line);
+            faulty++;
+            return there;
+        }
+        if (lengthBytes - there < context.geometry().clusterBytes() && !lastIsIncomplete) {
+            // the real program says nothing of it, and reads zeros
+            findings.say("ERROR" + line);
+            faulty++;
+        }
+        return lengthBytes;
     }
 
     /** @return the bytes that the entries take on disk */
@@ -77,6 +98,10 @@ final class SnapshotTableCheck {
         long tidyBytes = 0;
         for (int i = 0; i < count; i++) {
             long start = (at + 7) & ~7L;
+            if (repairing && offset + start >= context.file().lengthBytes()) {
+                drop(count - i, "behind the end of the file");
+                break;
+            }
             MemorySegment head = reader.bytes(offset + start, SnapshotTable.HEAD_BYTES);
             long extraBytes = Bits.u32(head, 36);
             int namesBytes = Bits.u16(head, 12) + Bits.u16(head, 14);
@@ -103,8 +128,7 @@ final class SnapshotTableCheck {
                     throw unusable(
                             Kind.TOO_LARGE, "failed to read the snapshot table: Snapshot table is too big", count - i);
                 }
-                findings.say("Discarding " + (count - i) + " overhanging snapshots (snapshot table is too big)");
-                dropped += count - i;
+                drop(count - i, "snapshot table is too big");
                 break;
             }
             entries.add(withValidSize(i, entry(offset + start, keptExtra, extraBytes, namesBytes)));
@@ -117,7 +141,13 @@ final class SnapshotTableCheck {
             findings.say((repairing ? "Repairing" : "ERROR") + " snapshot table entry " + i + " is incomplete");
         }
         faulty += incomplete.size();
+        lastIsIncomplete = !incomplete.isEmpty() && incomplete.getLast() == count - 1;
         return at;
+    }
+
+    private void drop(int overhanging, String why) {
+        findings.say("Discarding " + overhanging + " overhanging snapshots (" + why + ")");
+        dropped += overhanging;
     }
 
     /** The entry without the extra data that is too much. */
@@ -161,7 +191,7 @@ final class SnapshotTableCheck {
                     + (removable < 0 ? "this extra metadata" : "all " + removable + " overhanging snapshots")
                     + " with qemu-img check -r all");
         }
-        snapshots.adopt(List.of(), 0, 0);
+        snapshots.adopt(List.of(), 0, 0, false);
         return new BlockException(kind, what);
     }
 
@@ -175,13 +205,9 @@ final class SnapshotTableCheck {
         return repairing ? 0 : faulty;
     }
 
-    /** Entries that are gone, by the header. */
+    /** Entries that are gone, by the header, and faults that a new table has not. */
     long fixed() {
-        return dropped;
-    }
-
-    long fixedByRewriting() {
-        return faulty;
+        return dropped + (repairing ? faulty : 0);
     }
 
     /** Not under the image's locks. */

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 public record BitmapExtension(long count, long directoryBytes, long directoryOffset) {
     public static final int DATA_BYTES = 24;
     public static final int MAX_BITMAPS = 65_535;
-    public static final long MAX_DIRECTORY_BYTES = 64L << 20;
+    /** 1 KiB for each bitmap, just under 64 MiB. */
+    public static final long MAX_DIRECTORY_BYTES = 1024L * MAX_BITMAPS;
 
     /** Room that it takes in the header. */
     public static final int ENCODED_BYTES = 8 + DATA_BYTES;
@@ -49,8 +50,14 @@ public record BitmapExtension(long count, long directoryBytes, long directoryOff
             return;
         }
         for (HeaderExtension extension : header.extensions()) {
-            if (extension.type() == HeaderExtension.BITMAPS && extension.data().length != DATA_BYTES) {
+            if (extension.type() != HeaderExtension.BITMAPS) {
+                continue;
+            }
+            if (extension.data().length != DATA_BYTES) {
                 throw corrupt("bitmaps_ext: Invalid extension length");
+            }
+            if (Bits.u32(MemorySegment.ofArray(extension.data()), 4) != 0) {
+                throw corrupt("bitmaps_ext: Reserved field is not zero");
             }
         }
         BitmapExtension found = find(header);
@@ -58,7 +65,7 @@ public record BitmapExtension(long count, long directoryBytes, long directoryOff
             return;
         }
         if (found.count > MAX_BITMAPS) {
-            throw corrupt("bitmaps_ext: image has " + found.count + " bitmaps, exceeding the QEMU supported maximum of "
+            throw corrupt("bitmaps_ext: Image has " + found.count + " bitmaps, exceeding the QEMU supported maximum of "
                     + MAX_BITMAPS);
         }
         if (found.count == 0) {
@@ -67,10 +74,10 @@ public record BitmapExtension(long count, long directoryBytes, long directoryOff
         if (found.directoryOffset < 0
                 || found.directoryOffset > ClusterGeometry.MAX_HOST_OFFSET
                 || !header.geometry().isAligned(found.directoryOffset)) {
-            throw corrupt("invalid bitmap directory offset");
+            throw corrupt("bitmaps_ext: invalid bitmap directory offset");
         }
         if (Long.compareUnsigned(found.directoryBytes, MAX_DIRECTORY_BYTES) > 0) {
-            throw corrupt("bitmap directory size (" + Long.toUnsignedString(found.directoryBytes)
+            throw corrupt("bitmaps_ext: bitmap directory size (" + Long.toUnsignedString(found.directoryBytes)
                     + ") exceeds the maximum supported size (" + MAX_DIRECTORY_BYTES + ")");
         }
     }

@@ -41,6 +41,8 @@ public final class Snapshots {
 
     private long tableOffset;
     private long tableBytes;
+    /** The table is about to be written anew, elsewhere: what lies where it lies may be changed. */
+    private boolean tableGivenUp;
 
     private Snapshots(
             MetadataContext context, WriteBack writeBack, List<SnapshotEntry> entries, long offset, long bytes) {
@@ -55,7 +57,9 @@ public final class Snapshots {
     }
 
     private void collectRegions(MetadataRegions.Builder builder) {
-        builder.add(MetadataClass.SNAPSHOT_TABLE, tableOffset, tableBytes);
+        if (!tableGivenUp) {
+            builder.add(MetadataClass.SNAPSHOT_TABLE, tableOffset, tableBytes);
+        }
         for (SnapshotEntry entry : entries) {
             builder.add(MetadataClass.INACTIVE_L1, entry.l1TableOffset(), 8L * entry.l1Entries());
             if (builder.wants(MetadataClass.INACTIVE_L2)) {
@@ -116,10 +120,12 @@ public final class Snapshots {
      *
      * @param offset 0: the table can't be used
      * @param bytes that the table takes on disk
+     * @param rewriting the table is to be written anew; until then it is not kept from harm
      */
-    public void adopt(List<SnapshotEntry> found, long offset, long bytes) {
+    public void adopt(List<SnapshotEntry> found, long offset, long bytes, boolean rewriting) {
         entries = Collections.unmodifiableList(new ArrayList<>(found));
         index = null;
+        tableGivenUp = rewriting;
         tableOffset = offset;
         tableBytes = bytes;
         context.overlaps().forget();
@@ -129,17 +135,19 @@ public final class Snapshots {
     public void rewrite() throws BlockException {
         try (ExclusiveMetadata exclusive = exclusive()) {
             List<SnapshotEntry> wanted = entries;
-            NewTable newTable = reserveTable(wanted);
+            long bytes = SnapshotTable.encode(wanted).length;
+            long clusters = geometry.clustersFor(bytes);
+            long first = clusters == 0 ? 0 : context.allocator().allocateTableAside(clusters);
+            NewTable newTable = new NewTable(first, clusters, bytes);
             exclusive.makeCountsDurable();
             long oldOffset = tableOffset;
             long oldBytes = tableBytes;
             putInForce(newTable, wanted);
-            // of a table that lay behind the end of the file nothing is counted
-            long first = geometry.clusterIndex(oldOffset);
-            long there = Math.min(oldBytes, file.lengthBytes() - oldOffset);
-            for (long i = 0; i < geometry.clustersFor(Math.max(there, 0)); i++) {
-                if (context.refcounts().get(first + i) != 0) {
-                    context.allocator().release(first + i, 1);
+            // counts that could not be mended may be lower than they should be
+            long old = geometry.clusterIndex(oldOffset);
+            for (long i = 0; i < geometry.clustersFor(oldBytes); i++) {
+                if (context.refcounts().get(old + i) != 0) {
+                    context.allocator().release(old + i, 1);
                 }
             }
         }
@@ -437,6 +445,7 @@ public final class Snapshots {
         file.flush();
         entries = Collections.unmodifiableList(new ArrayList<>(wanted));
         index = null;
+        tableGivenUp = false;
         tableOffset = offset;
         tableBytes = newTable.bytes();
         context.overlaps().forget();
