@@ -101,7 +101,7 @@ class EveryOperationCrashTest {
             "BlockDriver.delete", FaultOnEveryCallTest.class,
             "KeySlotCapable.changeKeySlots", EncryptedImageTest.class);
 
-    /** Options of amend that are accepted as they are only, or that are key slots. */
+    /** Options of amend that are accepted as they are only, or that are about a data file, which has tests of its own. */
     private static final Set<String> NOT_AMENDED = Set.of("backing_file", "backing_fmt", "data_file", "data_file_raw");
 
     static List<Change> changes() {
@@ -309,7 +309,7 @@ class EveryOperationCrashTest {
         DiskExpectation last = state.lastMark(DiskExpectation.class);
         state.image().writeTo(file);
         if (recording.change().name().contains("bitmap")) {
-            // the real program's repair counts first, and then gives up bitmaps that are void
+            // with bitmaps the real program's own repair may leave leaks that its next one finds
             QemuTools.img("check", "-f", "qcow2", "-r", "leaks", file.toString());
         }
         QemuTools.requireHealedByLeakRepair(file);

@@ -188,6 +188,19 @@ public final class ClusterAllocator {
         return overlaps.isKnownFree(hostOffset, lengthBytes);
     }
 
+    /**
+     * For assertions: whether clusters are counted just for the one who is about to refer to them with a flag that says so (rules R1, R6), and the file reaches
+     * behind them (rule R3). The caller holds the metadata lock.
+     */
+    boolean isReadyToBeOwned(long firstCluster, long count) throws BlockException {
+        for (long i = 0; i < count; i++) {
+            if (refcounts.get(firstCluster + i) != 1) {
+                return false;
+            }
+        }
+        return file.lengthBytes() >= geometry.clusterOffset(firstCluster + count);
+    }
+
     /** Takes references away; clusters without any are free from now on. Only for references that are durably gone, or never were. */
     public void release(long firstCluster, long count) throws BlockException {
         file.event(BlockEvent.CLUSTER_FREE);

@@ -286,6 +286,8 @@ public final class WritePlanner {
         }
 
         private void link(L1Table active, int l1Index, int l2Index) throws BlockException {
+            assert !fresh || context.allocator().isReadyToBeOwned(run.firstCluster(), run.count())
+                    : "R1, R3, R6: " + run;
             for (int i = 0; i < run.count(); i++) {
                 long old = active.l2Word(l1Index, l2Index + i);
                 long oldBitmap = active.l2Bitmap(l1Index, l2Index + i, old);

@@ -12,11 +12,28 @@ import java.lang.foreign.MemorySegment;
  * metadata lock.
  */
 public final class HeaderSector {
+    /** Length and offset of the L1 table to offset of the snapshot table: all that puts tables in force. */
+    private static final int POINTERS_AT = 36;
+
+    private static final int POINTERS_BYTES = 36;
+
     private final MemorySegment sector = Arena.ofAuto().allocate(Qcow2Header.SECTOR_BYTES, 8);
+    /** For assertions: the pointers as they were written last. */
+    private final MemorySegment inForce = Arena.ofAuto().allocate(POINTERS_BYTES, 8);
 
     /** @param head the file's first bytes, at least 512 */
     public HeaderSector(MemorySegment head) {
         MemorySegment.copy(head, 0, sector, 0, Qcow2Header.SECTOR_BYTES);
+        assert putInForce();
+    }
+
+    private MemorySegment pointers() {
+        return sector.asSlice(POINTERS_AT, POINTERS_BYTES);
+    }
+
+    private boolean putInForce() {
+        inForce.copyFrom(pointers());
+        return true;
     }
 
     public void setSize(long sizeBytes) {
@@ -100,6 +117,9 @@ public final class HeaderSector {
     }
 
     public void write(ImageFile file) throws BlockException {
+        assert file.isFailed() || file.isSettled() || pointers().mismatch(inForce) < 0
+                : "R1, R2, R7: what the header is to name is not durable";
         file.write(0, sector);
+        assert putInForce();
     }
 }

@@ -28,6 +28,7 @@ public final class ImageFile implements AutoCloseable {
     private ChildAccess guestData;
     private volatile @Nullable BlockException failure;
     private volatile boolean corrupt;
+    private final UnflushedWrites unflushed = new UnflushedWrites();
 
     private ImageFile(
             ChildAccess child, ChildAccess ownSpace, ChildAccess dataChild, MetadataStore store, L2Layout layout) {
@@ -157,6 +158,7 @@ public final class ImageFile implements AutoCloseable {
     /** A metadata write: durable after the next {@link #flush}. */
     public void write(long hostOffset, MemorySegment source) throws BlockException {
         requireHealthy();
+        assert unflushed.written();
         try {
             store.write(hostOffset, source);
         } catch (BlockException e) {
@@ -191,10 +193,16 @@ public final class ImageFile implements AutoCloseable {
                 dataChild.flush();
             }
             child.flush();
+            assert unflushed.flushed();
         } catch (BlockException e) {
             fail(e);
             throw e;
         }
+    }
+
+    /** For assertions: whether all metadata that the calling thread has written is durable. True where assertions are off. */
+    public boolean isSettled() {
+        return unflushed.isNoneOfMine();
     }
 
     /**
@@ -216,6 +224,7 @@ public final class ImageFile implements AutoCloseable {
     /** Cuts off what nobody durably refers to; failures do not matter. */
     public void cut(long lengthBytes) throws BlockException {
         requireHealthy();
+        assert isSettled() : "R3: what named the end of the file is not durably gone";
         store.cut(lengthBytes);
         try {
             child.truncate(lengthBytes, Preallocation.OFF);
@@ -227,6 +236,7 @@ public final class ImageFile implements AutoCloseable {
 
     /** Gives host space of clusters nobody refers to back; failures do not matter. */
     public void punch(long hostOffset, long lengthBytes) {
+        assert isFailed() || isSettled() : "R5: what named the clusters is not durably gone";
         try {
             ownSpace.discard(hostOffset, lengthBytes);
         } catch (BlockException e) {

@@ -5,6 +5,7 @@ import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.alloc.LostReferences;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,12 +82,16 @@ public final class WriteBack {
 
     private void write(Changes changes) throws BlockException {
         ImageFile file = context.file();
+        assert changes.isEmpty()
+                        || (context.header().autoclearFeatures() & ~(Feature.BITMAPS | Feature.DATA_FILE_RAW)) == 0
+                : "R10: tables change under features that do not know of it";
         changes.refcounts().write(file);
         for (PendingWrite table : changes.newTables()) {
             file.write(table);
         }
         file.flush();
         if (!changes.links().isEmpty()) {
+            assert file.isSettled() : "R1, R2: counts and new tables are not durable";
             for (PendingWrite link : changes.links()) {
                 file.write(link);
             }
@@ -112,6 +117,7 @@ public final class WriteBack {
 
     /** The references are durably gone: punches what nobody else counts, then uncounts, and forgets buffers that the disk has now. */
     private void settle(List<Run> unreferenced) throws BlockException {
+        assert context.file().isSettled() : "R4, R5: the references are not durably gone";
         if (punchFreed && !unreferenced.isEmpty()) {
             List<Run> free;
             long stamp = context.lock().readLock();

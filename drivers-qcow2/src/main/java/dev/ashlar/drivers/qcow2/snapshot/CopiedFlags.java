@@ -57,6 +57,7 @@ final class CopiedFlags {
 
     /** Sets the flags of the live disk where a cluster has one reference. All counts are durable. */
     static void restore(MetadataContext context) throws BlockException {
+        assert context.file().isSettled() : "R6: counts that fell to 1 are not durable";
         ClusterGeometry geometry = context.geometry();
         RefcountTable refcounts = context.refcounts();
         L1Table active = context.active();

@@ -45,6 +45,7 @@ public final class ExclusiveMetadata implements AutoCloseable {
      * Space that nothing uses any more is given back to the host if the node asks for that.
      */
     public void uncount(L1Table gone) throws BlockException {
+        assert context.file().isSettled() : "R4: the table is not durably out of force";
         Quarantine freed = new Quarantine();
         try {
             References.remove(context, gone, freed);
