@@ -318,7 +318,9 @@ public final class BlockBackend implements AutoCloseable {
                         "Format driver '" + node.driverName() + "' does not support option amendment");
             }
             node.requireNoViews();
-            amendable.get().amend(options, progress);
+            amendable
+                    .get()
+                    .amend(options, lengthBytes -> node.layer().truncate(lengthBytes, Preallocation.OFF), progress);
             node.<Boolean>whileDriverClosed(() -> true);
         }
     }

@@ -6,8 +6,6 @@ import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.CheckProgress;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
-import dev.ashlar.core.spi.Preallocation;
-import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.amend.Amendment;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
@@ -32,8 +30,6 @@ final class Maintenance implements Amendable, Checkable {
     private final Snapshots snapshots;
     private final StoredBitmaps bitmaps;
     private final WriteBack writeBack;
-    private final Unmapper unmapper;
-    private final DiskSize size;
 
     /** @param header as the image was opened */
     Maintenance(
@@ -42,9 +38,7 @@ final class Maintenance implements Amendable, Checkable {
             Qcow2Header header,
             Snapshots snapshots,
             StoredBitmaps bitmaps,
-            WriteBack writeBack,
-            Unmapper unmapper,
-            DiskSize size) {
+            WriteBack writeBack) {
         this.disk = disk;
         this.context = context;
         this.file = context.file();
@@ -52,22 +46,18 @@ final class Maintenance implements Amendable, Checkable {
         this.snapshots = snapshots;
         this.bitmaps = bitmaps;
         this.writeBack = writeBack;
-        this.unmapper = unmapper;
-        this.size = size;
     }
 
     @Override
-    public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
+    public void amend(Map<String, String> options, SizeChange size, DoubleConsumer progress) throws BlockException {
         disk.requireWritable();
         MemorySegment head =
                 MemorySegment.ofArray(new byte[(int) Math.min(context.geometry().clusterBytes(), file.lengthBytes())]);
         file.store().read(0, head);
         Qcow2Header now = Qcow2Header.parse(head, file.lengthBytes(), false);
         AmendRequest request = AmendRequest.of(options, now);
-        Amendment amendment = new Amendment(
-                context, writeBack, unmapper, snapshots, now, !bitmaps.entries().isEmpty());
-        disk.setOutdated(amendment.run(
-                request, disk.sizeBytes(), lengthBytes -> size.resize(lengthBytes, Preallocation.OFF), progress));
+        Amendment amendment = new Amendment(context, writeBack, bitmaps, snapshots, now);
+        disk.setOutdated(amendment.run(request, disk.sizeBytes(), size, progress));
     }
 
     @Override

@@ -99,7 +99,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
                 new Preallocator(context, tables, header.version() >= 3, dataFile != null && dataFile.raw()));
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
         DiskSize size = new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, header.version());
-        this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack, unmapper, size);
+        this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack);
         this.capabilities = List.of(
                 this,
                 new DiskSnapshots(this, disk, context, snapshots, resizer),

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.testkit.SparseBytes;
@@ -59,10 +58,7 @@ class AmendTest {
             before = file.snapshot();
             BlockException refused = assertThrows(
                     BlockException.class,
-                    () -> disk.format()
-                            .capability(Amendable.class)
-                            .orElseThrow()
-                            .amend(Map.of("refcount_bits", "1"), done -> {}));
+                    () -> disk.amend(Map.of("refcount_bits", "1")));
             assertTrue(
                     String.valueOf(refused.getMessage()).startsWith("Cannot decrease refcount entry width to 1 bits"));
         }
@@ -93,7 +89,7 @@ class AmendTest {
         WriteLog log = new WriteLog();
         ImageMachine machine =
                 new ImageMachine(file, protocol -> new RecordingProtocol(protocol, log), log, model, size, true);
-        machine.image().format().capability(Amendable.class).orElseThrow().amend(options, done -> {});
+        machine.image().amend(options);
         machine.reopen();
         machine.requireEqual();
         machine.requireClean();

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.ChildRole;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -423,6 +424,11 @@ public final class DirectFormat implements AutoCloseable {
 
     public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
         capability(Resizable.class).resize(lengthBytes, preallocation);
+    }
+
+    /** As core does it, but for opening the image again. */
+    public void amend(Map<String, String> options) throws BlockException {
+        capability(Amendable.class).amend(options, this::resize, done -> {});
     }
 
     public CheckReport check(Checkable.Repair repair) throws BlockException {

@@ -1,7 +1,6 @@
 package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -9,7 +8,6 @@ import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
-import java.lang.foreign.MemorySegment;
 
 /**
  * Zeroes whole sub-clusters, and discards whole clusters, in the tables alone. What they referred to is free after the next flush.
@@ -134,75 +132,6 @@ public final class Unmapper {
                 context.quarantine().add(geometry.clusterIndex(l2Offset), 1);
             }
             active.removeL2Table(l1Index);
-        } finally {
-            context.lock().unlockWrite(stamp);
-        }
-    }
-
-    /**
-     * Gives clusters that read as zeros the form that version 2 has for it: not allocated, or behind which a backing file lies, allocated and zeroed. Durable after
-     * the next flush.
-     */
-    public void replaceZeroClusters() throws BlockException {
-        L1Table active = context.active();
-        for (int l1Index = 0; l1Index < active.length(); l1Index++) {
-            if (active.entry(l1Index) == 0) {
-                continue;
-            }
-            for (int l2Index = 0; l2Index < geometry.l2Entries(); l2Index++) {
-                if (isZero(active, l1Index, l2Index)) {
-                    long at = l1Index * geometry.l1EntryCoverageBytes() + geometry.clusterOffset(l2Index);
-                    replaceZeroCluster(active, l1Index, l2Index, at);
-                }
-            }
-        }
-    }
-
-    private boolean isZero(L1Table table, int l1Index, int l2Index) throws BlockException {
-        long word = table.l2Word(l1Index, l2Index);
-        return !TableEntry.isCompressed(word) && (word & TableEntry.ZERO) != 0;
-    }
-
-    /** Whether a layer of standard entries has clusters that only version 3 can express. */
-    public boolean hasZeroClusters(L1Table table) throws BlockException {
-        for (int l1Index = 0; l1Index < table.length(); l1Index++) {
-            for (int l2Index = 0; table.entry(l1Index) != 0 && l2Index < geometry.l2Entries(); l2Index++) {
-                if (isZero(table, l1Index, l2Index)) {
-                    return true;
-                }
-            }
-        }
-        return false;
-    }
-
-    private void replaceZeroCluster(L1Table active, int l1Index, int l2Index, long guestOffset) throws BlockException {
-        tables.makeRoom();
-        if (hasBacking) {
-            WritePlan plan = planner.plan(guestOffset, geometry.clusterBytes(), Long.MAX_VALUE);
-            try {
-                plan.child().write(plan.hostOffset(), MemorySegment.ofArray(new byte[geometry.clusterBytes()]));
-            } catch (BlockException | RuntimeException e) {
-                plan.abort();
-                throw e;
-            }
-            plan.commit();
-            return;
-        }
-        while (!clearEntry(active, l1Index, l2Index)) {
-            tables.growRefcountTable();
-        }
-    }
-
-    private boolean clearEntry(L1Table active, int l1Index, int l2Index) throws BlockException {
-        long stamp = context.lock().writeLock();
-        try {
-            long old = active.l2Word(l1Index, l2Index);
-            tables.own(active, l1Index);
-            active.putL2Entry(l1Index, l2Index, 0, 0);
-            tables.giveUp(old);
-            return true;
-        } catch (TableFullException e) {
-            return false;
         } finally {
             context.lock().unlockWrite(stamp);
         }

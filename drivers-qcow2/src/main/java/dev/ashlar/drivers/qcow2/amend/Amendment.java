@@ -2,7 +2,8 @@ package dev.ashlar.drivers.qcow2.amend;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
-import dev.ashlar.drivers.qcow2.alloc.Unmapper;
+import dev.ashlar.core.spi.Amendable;
+import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.HeaderConversion;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
@@ -24,31 +25,22 @@ import java.util.function.DoubleConsumer;
 public final class Amendment {
     private final MetadataContext context;
     private final WriteBack writeBack;
-    private final Unmapper unmapper;
+    private final StoredBitmaps bitmaps;
     private final Snapshots snapshots;
     private final Qcow2Header header;
-    private final boolean hasBitmaps;
 
     /** @param header as the image was opened */
     public Amendment(
             MetadataContext context,
             WriteBack writeBack,
-            Unmapper unmapper,
+            StoredBitmaps bitmaps,
             Snapshots snapshots,
-            Qcow2Header header,
-            boolean hasBitmaps) {
+            Qcow2Header header) {
         this.context = context;
         this.writeBack = writeBack;
-        this.unmapper = unmapper;
+        this.bitmaps = bitmaps;
         this.snapshots = snapshots;
         this.header = header;
-        this.hasBitmaps = hasBitmaps;
-    }
-
-    /** What can be changed of the size. */
-    @FunctionalInterface
-    public interface SizeChange {
-        void resize(long lengthBytes) throws BlockException;
     }
 
     /**
@@ -56,14 +48,10 @@ public final class Amendment {
      * @param progress takes the part that is done, 0 to 1
      * @return true: what this opening knows of the image is not true any more, and it must write nothing when it is closed
      */
-    public boolean run(AmendRequest request, long diskBytes, SizeChange size, DoubleConsumer progress)
+    public boolean run(AmendRequest request, long diskBytes, Amendable.SizeChange size, DoubleConsumer progress)
             throws BlockException {
         boolean down = request.version() < header.version();
         boolean otherWidth = request.refcountOrder() != header.refcountOrder();
-        if (hasBitmaps && (request.version() != header.version() || otherWidth)) {
-            throw new BlockException(
-                    Kind.UNSUPPORTED, "Bitmaps of this image prevent changes of its version and of the refcount width");
-        }
         if (down) {
             requireDowngradable(request.sizeBytes() < 0 ? diskBytes : request.sizeBytes());
         }
@@ -77,13 +65,19 @@ public final class Amendment {
         }
         if (request.sizeBytes() >= 0 && request.sizeBytes() != diskBytes) {
             size.resize(request.sizeBytes());
+            // bitmaps that changed with the size are in use until they are stored, and nothing is when the image is closed
+            bitmaps.store();
+            writeBack.flush();
         }
         if (request.version() >= 3) {
             setLazyRefcounts(request.lazyRefcounts());
         }
         if (down) {
-            unmapper.replaceZeroClusters();
+            // version 2 has no way to say that another program left them out of date
+            bitmaps.removeAll();
             writeBack.flush();
+            new ZeroClusterReplacement(context, writeBack, header.backingFile() != null)
+                    .run(LayerTables.of(context, snapshots));
         }
         if (otherWidth) {
             try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
@@ -102,18 +96,18 @@ public final class Amendment {
         if (header.has(Feature.DATA_FILE)) {
             throw unsupported("Cannot downgrade an image with a data file");
         }
-        if (header.encryptionMethod() != 0) {
-            throw unsupported("Cannot downgrade an encrypted image");
-        }
-        if ((header.incompatibleFeatures() & ~Feature.DIRTY) != 0) {
-            throw unsupported("Cannot downgrade an image with incompatible features set");
-        }
         for (SnapshotEntry entry : snapshots.entries()) {
-            if (entry.info().vmStateSizeBytes() > 0xffff_ffffL
-                    || entry.info().diskSizeBytes() != diskBytes
-                    || unmapper.hasZeroClusters(snapshots.loadL1(entry))) {
+            if (entry.info().vmStateSizeBytes() > 0xffff_ffffL || entry.info().diskSizeBytes() != diskBytes) {
                 throw unsupported("Internal snapshots prevent downgrade of image");
             }
+        }
+        if ((header.incompatibleFeatures() & ~(Feature.DIRTY | Feature.COMPRESSION_TYPE)) != 0) {
+            throw unsupported("Cannot downgrade an image with incompatible features set");
+        }
+        if (header.has(Feature.COMPRESSION_TYPE)
+                && LayerTables.of(context, snapshots).anyCompressed()) {
+            throw unsupported(
+                    "Cannot downgrade an image with zstd compression type and existing compressed clusters");
         }
     }
 
@@ -140,7 +134,7 @@ public final class Amendment {
         }
     }
 
-    /** All extensions stay, but for the names of features, which version 2 does not have. */
+    /** All extensions stay, but for the names of features and the bitmaps, which version 2 does not have. */
     private void rewriteHeader(int version) throws BlockException {
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
             exclusive.makeCountsDurable();

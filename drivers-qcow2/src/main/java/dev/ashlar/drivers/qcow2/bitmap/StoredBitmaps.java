@@ -243,6 +243,19 @@ public final class StoredBitmaps {
         }
     }
 
+    /** Removes all of them, one after the other: the image is about to be of a version that has none. On a drained node. */
+    public void removeAll() throws BlockException {
+        for (BitmapEntry entry : entries()) {
+            remove(entry.name());
+        }
+        NodeBitmaps loaded = bitmaps;
+        for (DirtyBitmap each : persistent()) {
+            if (loaded != null) {
+                loaded.release(each);
+            }
+        }
+    }
+
     /**
      * Stores what has changed and says that all bitmaps are up to date. Called when the image is closed, on a drained node.
      *
@@ -250,7 +263,7 @@ public final class StoredBitmaps {
      */
     public void store() throws BlockException {
         NodeBitmaps loaded = bitmaps;
-        if (readOnly || loaded == null) {
+        if (readOnly || loaded == null || version < 3) {
             return;
         }
         Map<String, DirtyBitmap> wanted = new LinkedHashMap<>();

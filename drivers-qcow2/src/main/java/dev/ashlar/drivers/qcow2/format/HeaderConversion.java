@@ -52,7 +52,8 @@ public final class HeaderConversion {
 
     private byte @Nullable [] laidOut(boolean featureNames) {
         List<HeaderExtension> extensions = new ArrayList<>(header.extensions());
-        extensions.removeIf(extension -> extension.type() == HeaderExtension.FEATURE_NAMES);
+        extensions.removeIf(extension -> extension.type() == HeaderExtension.FEATURE_NAMES
+                || version < 3 && extension.type() == HeaderExtension.BITMAPS);
         if (featureNames) {
             extensions.add(new HeaderExtension(HeaderExtension.FEATURE_NAMES, HeaderWriter.featureNames()));
         }
