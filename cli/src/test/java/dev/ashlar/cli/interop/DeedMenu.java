@@ -216,47 +216,78 @@ final class DeedMenu {
                 refused ? () -> {} : () -> image.model.resize(newLength));
     }
 
-    @SuppressWarnings("RefactorSwitch")
     private @Nullable Deed drawAmend() {
-        switch (random.nextInt(3)) {
-            case 0 -> {
-                boolean lazy = random.nextBoolean();
-                if (!image.modern) {
-                    return null;
-                }
-                return amend(Ending.DONE, () -> image.lazyRefcounts = lazy, "lazy_refcounts=" + (lazy ? "on" : "off"));
-            }
-            case 1 -> {
-                int bits = 1 << random.nextInt(7);
-                boolean slow = image.features.clusterBits() > MAX_QUICK_AMEND_BITS;
-                if (!image.modern || slow && (side == Side.QEMU || !image.bitmaps.isEmpty())) {
-                    return null;
-                }
-                Ending ending = bits >= 16 ? Ending.DONE : Ending.DONE_OR_OVERFLOW;
-                return amend(ending, () -> image.refcountBits = bits, "refcount_bits=" + bits);
-            }
-            default -> {
-                if (!image.modern) {
-                    return amend(Ending.DONE, () -> image.modern = true, "compat=1.1");
-                }
-                ImageFeatures features = image.features;
-                if (features.extendedL2()
-                        || features.hasDataFile()
-                        || features.compressionType().equals("zstd")
-                        || image.refcountBits != 16
-                        || !image.bitmaps.isEmpty()
-                        || !image.snapshotsAreAsLongAsTheDisk()) {
-                    return null;
-                }
-                return amend(
-                        Ending.DONE,
-                        () -> {
-                            image.modern = false;
-                            image.lazyRefcounts = false;
-                        },
-                        "compat=0.10,lazy_refcounts=off");
-            }
+        return switch (random.nextInt(5)) {
+            case 0 -> drawLazyRefcounts();
+            case 1, 2 -> drawWidth();
+            case 3 -> drawAmendedSize();
+            default -> drawVersion();
+        };
+    }
+
+    private @Nullable Deed drawLazyRefcounts() {
+        boolean lazy = random.nextBoolean();
+        return image.modern
+                ? amend(Ending.DONE, () -> image.lazyRefcounts = lazy, "lazy_refcounts=" + (lazy ? "on" : "off"))
+                : null;
+    }
+
+    private @Nullable Deed drawWidth() {
+        int bits = 1 << random.nextInt(7);
+        boolean slow = image.features.clusterBits() > MAX_QUICK_AMEND_BITS;
+        if (!image.modern || slow && side == Side.QEMU) {
+            return null;
         }
+        Ending ending = bits >= 16 ? Ending.DONE : Ending.DONE_OR_OVERFLOW;
+        return amend(ending, () -> image.refcountBits = bits, "refcount_bits=" + bits);
+    }
+
+    /** Another size, and sometimes another version or width with it. */
+    private @Nullable Deed drawAmendedSize() {
+        long length = image.model.lengthBytes();
+        long wanted = Math.min(MAX_BYTES, length + SECTOR_BYTES * (1 + random.nextLong(3000)));
+        boolean v2 = !image.modern;
+        if (wanted == length || v2 && (image.backing != null || !image.model.snapshots().isEmpty())) {
+            return null;
+        }
+        String more = v2 && random.nextBoolean() ? "compat=1.1,lazy_refcounts=on," : "";
+        return amend(
+                Ending.DONE,
+                () -> {
+                    image.model.resize(wanted);
+                    image.modern |= !more.isEmpty();
+                    image.lazyRefcounts |= !more.isEmpty();
+                },
+                more + "size=" + wanted);
+    }
+
+    /**
+     * Up or down. Down with snapshots the real program writes zeros over what other layers still read, and bitmaps are left behind by it as leaked clusters.
+     */
+    private @Nullable Deed drawVersion() {
+        if (!image.modern) {
+            return amend(Ending.DONE, () -> image.modern = true, "compat=1.1");
+        }
+        boolean easy = image.bitmaps.isEmpty() && image.model.snapshots().isEmpty();
+        ImageFeatures features = image.features;
+        if (features.extendedL2()
+                || features.compressionType().equals("zstd")
+                || image.refcountBits != 16
+                || features.hasDataFile()
+                || side == Side.QEMU && !easy) {
+            return null;
+        }
+        if (!image.snapshotsAreAsLongAsTheDisk()) {
+            return amend(Ending.REFUSED, () -> {}, "compat=0.10,lazy_refcounts=off");
+        }
+        return amend(
+                Ending.DONE,
+                () -> {
+                    image.modern = false;
+                    image.lazyRefcounts = false;
+                    image.bitmaps.clear();
+                },
+                "compat=0.10,lazy_refcounts=off");
     }
 
     private Deed amend(Ending ending, Runnable effect, String options) {
