@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -121,10 +120,7 @@ class BackingChangeCrashTest {
                 WriteLog log = new WriteLog();
                 try (DirectFormat image =
                         openWithData(new RecordingProtocol(new MemoryProtocol(file), log), new MemoryProtocol(data))) {
-                    image.format()
-                            .capability(Amendable.class)
-                            .orElseThrow()
-                            .amend(Map.of("data_file", name, "data_file_raw", raw ? "on" : "off"), done -> {});
+                    image.amend(Map.of("data_file", name, "data_file_raw", raw ? "on" : "off"));
                 }
                 Names former = before;
                 Names after = new Names(name.isEmpty() ? null : name, raw, former.backing());

@@ -227,7 +227,7 @@ final class EveryChange {
             for (int i = 0; i < options.length; i += 2) {
                 all.put(options[i], options[i + 1]);
             }
-            work.capability(Amendable.class).amend(all, done -> {});
+            work.machine().image().amend(all);
         };
     }
 
@@ -277,8 +277,7 @@ final class EveryChange {
                 work.machine()
                         .change(
                                 () -> work.machine().history().beginResize(length),
-                                () -> work.capability(Amendable.class)
-                                        .amend(Map.of("size", Long.toString(length)), done -> {}));
+                                () -> work.machine().image().amend(Map.of("size", Long.toString(length))));
             }
         }));
     }
@@ -287,10 +286,7 @@ final class EveryChange {
     private static void narrowed(ChangeWork work) throws Exception {
         work.whileClosed(closed -> {
             try (DirectFormat image = closed.open()) {
-                image.format()
-                        .capability(Amendable.class)
-                        .orElseThrow()
-                        .amend(Map.of("refcount_bits", "16"), done -> {});
+                image.amend(Map.of("refcount_bits", "16"));
             }
         });
     }
