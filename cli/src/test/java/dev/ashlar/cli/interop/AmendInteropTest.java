@@ -1,7 +1,6 @@
 package dev.ashlar.cli.interop;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.testkit.host.Command;
@@ -44,7 +43,9 @@ class AmendInteropTest {
     void aNewEndReadsAsZeros() {
         String base = scratch.resolve("base").toString();
         img(Side.QEMU, "create", "-q", "-f", "raw", base, "4M");
-        Side.QEMU.run(List.of("qemu-io", "-f", "raw", "-c", "write -P 7 0 4M", base)).orFail();
+        Side.QEMU
+                .run(List.of("qemu-io", "-f", "raw", "-c", "write -P 7 0 4M", base))
+                .orFail();
         img(Side.QEMU, "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", image, "1M");
         amend("size=3M");
         io("read -P 7 0 1M", "read -P 0 1M 2M");

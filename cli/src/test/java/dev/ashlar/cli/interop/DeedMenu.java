@@ -247,7 +247,8 @@ final class DeedMenu {
         long length = image.model.lengthBytes();
         long wanted = Math.min(MAX_BYTES, length + SECTOR_BYTES * (1 + random.nextLong(3000)));
         boolean v2 = !image.modern;
-        if (wanted == length || v2 && (image.backing != null || !image.model.snapshots().isEmpty())) {
+        if (wanted == length
+                || v2 && (image.backing != null || !image.model.snapshots().isEmpty())) {
             return null;
         }
         String more = v2 && random.nextBoolean() ? "compat=1.1,lazy_refcounts=on," : "";

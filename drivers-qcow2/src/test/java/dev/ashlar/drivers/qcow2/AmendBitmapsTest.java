@@ -131,9 +131,7 @@ class AmendBitmapsTest {
                 seen.add(state.toString());
                 byte[] now = BitmapDisk.read(backend);
                 assertArrayEquals(
-                        before.bytes(),
-                        java.util.Arrays.copyOf(now, before.bytes().length),
-                        () -> "in " + state);
+                        before.bytes(), java.util.Arrays.copyOf(now, before.bytes().length), () -> "in " + state);
                 if (kept) {
                     assertEquals(before.bitmaps(), heldBy(backend).bitmaps(), () -> "in " + state);
                 }

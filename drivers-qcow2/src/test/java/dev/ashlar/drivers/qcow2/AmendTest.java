@@ -56,9 +56,7 @@ class AmendTest {
             disk.createSnapshot("s");
             disk.flush();
             before = file.snapshot();
-            BlockException refused = assertThrows(
-                    BlockException.class,
-                    () -> disk.amend(Map.of("refcount_bits", "1")));
+            BlockException refused = assertThrows(BlockException.class, () -> disk.amend(Map.of("refcount_bits", "1")));
             assertTrue(
                     String.valueOf(refused.getMessage()).startsWith("Cannot decrease refcount entry width to 1 bits"));
         }

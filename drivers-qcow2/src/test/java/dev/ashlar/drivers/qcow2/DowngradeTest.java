@@ -93,9 +93,7 @@ class DowngradeTest {
             disk.resize(SIZE + 512, Preallocation.OFF);
             disk.flush();
             SparseBytes before = image.file.snapshot();
-            BlockException refused = assertThrows(
-                    BlockException.class,
-                    () -> disk.amend(Map.of("compat", "0.10")));
+            BlockException refused = assertThrows(BlockException.class, () -> disk.amend(Map.of("compat", "0.10")));
             assertEquals("Internal snapshots prevent downgrade of image", refused.getMessage());
             assertEquals(-1, before.firstDifference(image.file.snapshot()));
         }
@@ -108,9 +106,7 @@ class DowngradeTest {
             disk.writeCompressed(0, new byte[CLUSTER_BYTES], () -> {});
             disk.createSnapshot("s");
             disk.write(0, new byte[CLUSTER_BYTES]);
-            BlockException refused = assertThrows(
-                    BlockException.class,
-                    () -> disk.amend(Map.of("compat", "0.10")));
+            BlockException refused = assertThrows(BlockException.class, () -> disk.amend(Map.of("compat", "0.10")));
             assertEquals(
                     "Cannot downgrade an image with zstd compression type and existing compressed clusters",
                     refused.getMessage());
@@ -142,9 +138,7 @@ class DowngradeTest {
                 Operation.Kind.DISCARD);
         for (int i = 0; i < 4 * kinds.size(); i++) {
             before.run(new Operation(
-                    kinds.get(i % kinds.size()),
-                    random.nextInt(Operation.PLACES),
-                    random.nextInt(Operation.AMOUNTS)));
+                    kinds.get(i % kinds.size()), random.nextInt(Operation.PLACES), random.nextInt(Operation.AMOUNTS)));
         }
         model = before.model().fork();
         before.close();
@@ -219,8 +213,7 @@ class DowngradeTest {
         }
 
         DirectFormat open(Flag... flags) throws BlockException {
-            return DirectFormat.open(
-                    DRIVER, new RecordingProtocol(new MemoryProtocol(file), log), backing, flags);
+            return DirectFormat.open(DRIVER, new RecordingProtocol(new MemoryProtocol(file), log), backing, flags);
         }
 
         DirectFormat open() throws BlockException {

@@ -8,7 +8,6 @@ import dev.ashlar.core.bitmap.DirtyBitmap;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
-import dev.ashlar.core.spi.Amendable;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.Emptiable;

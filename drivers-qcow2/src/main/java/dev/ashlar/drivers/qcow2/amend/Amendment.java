@@ -65,7 +65,8 @@ public final class Amendment {
         }
         if (request.sizeBytes() >= 0 && request.sizeBytes() != diskBytes) {
             size.resize(request.sizeBytes());
-            // bitmaps that changed with the size are in use until they are stored, and nothing is when the image is closed
+            // bitmaps that changed with the size are in use until they are stored, and nothing is when the image is
+            // closed
             bitmaps.store();
             writeBack.flush();
         }
@@ -106,8 +107,7 @@ public final class Amendment {
         }
         if (header.has(Feature.COMPRESSION_TYPE)
                 && LayerTables.of(context, snapshots).anyCompressed()) {
-            throw unsupported(
-                    "Cannot downgrade an image with zstd compression type and existing compressed clusters");
+            throw unsupported("Cannot downgrade an image with zstd compression type and existing compressed clusters");
         }
     }
 

@@ -73,8 +73,7 @@ final class ZeroClusterReplacement {
         }
         // none of its buffers knows the words that were changed on disk
         L1Table active = context.active();
-        context.setActive(
-                L1Table.of(context.file(), active.hostOffset(), active.copyOfEntries(active.length())));
+        context.setActive(L1Table.of(context.file(), active.hostOffset(), active.copyOfEntries(active.length())));
     }
 
     private void replaceIn(LayerTables.Table table, MemorySegment zeros) throws BlockException {
@@ -83,8 +82,8 @@ final class ZeroClusterReplacement {
             return;
         }
         MemorySegment words = MemorySegment.ofArray(view.toArray(ValueLayout.JAVA_BYTE));
-        ChangedTable changed = new ChangedTable(
-                table.layer().l2Offset(table.l1Index()), words, table.references(), new ArrayList<>());
+        ChangedTable changed =
+                new ChangedTable(table.layer().l2Offset(table.l1Index()), words, table.references(), new ArrayList<>());
         pending.add(changed);
         boolean sole = table.references() == 1 && table.layer() == context.active();
         for (int i = 0; i < geometry.l2Entries(); i++) {
