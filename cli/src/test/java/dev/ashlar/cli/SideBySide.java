@@ -30,6 +30,9 @@ final class SideBySide implements AutoCloseable {
     private static final Pattern HOST_SPACE =
             Pattern.compile("(?m)^disk size: [\\d.]+ [KMG]?i?B$|\"actual-size\": \\d+");
     private static final Pattern PLACE = Pattern.compile("\"offset\": \\d+|[\\d.]+% fragmented");
+    /** What is drawn or measured anew for each encrypted image. */
+    private static final Pattern KEYS = Pattern.compile("(?<=uuid: |uuid\": \")[-0-9a-f]{36}|(?<=iters: |iters\": )\\d+");
+
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 
     /** What a program said and how it ended. */
@@ -198,6 +201,7 @@ final class SideBySide implements AutoCloseable {
         same = TIMING.matcher(same).replaceAll("TIME");
         same = DATE.matcher(same).replaceAll("DATE");
         same = HOST_SPACE.matcher(same).replaceAll("SPACE");
+        same = KEYS.matcher(same).replaceAll("DRAWN");
         same = SECONDS.matcher(same).replaceAll("Run completed");
         return DATE_JSON.matcher(same).replaceAll("DATE");
     }

@@ -37,7 +37,8 @@ class SideBySideTest {
             "tables.txt",
             "resize.txt",
             "amend.txt",
-            "data-file.txt");
+            "data-file.txt",
+            "encryption.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

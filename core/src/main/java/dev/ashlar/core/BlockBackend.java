@@ -286,15 +286,16 @@ public final class BlockBackend implements AutoCloseable {
      * Adds or erases passphrases of an encrypted image, drained. The secrets that the options name are the graph's.
      *
      * @param options as {@link KeySlotCapable#keySlotOptions} has them
+     * @param force as {@link KeySlotCapable#changeKeySlots} says
      */
-    public void changeKeySlots(Map<String, String> options) throws BlockException {
+    public void changeKeySlots(Map<String, String> options, boolean force) throws BlockException {
         Optional<KeySlotCapable> slots = root().capability(KeySlotCapable.class);
         if (slots.isEmpty()) {
             throw new BlockException(Kind.UNSUPPORTED, "This image format has no key slots");
         }
         layer().requireWritable();
         root().<Boolean>whileDrained(() -> {
-            slots.get().changeKeySlots(options, graph.secrets());
+            slots.get().changeKeySlots(options, force, graph.secrets());
             return true;
         });
     }

@@ -28,6 +28,7 @@ final class AmendCommand {
     private CacheMode cache = CacheMode.WRITEBACK;
     private boolean progress;
     private boolean quiet;
+    private boolean force;
 
     AmendCommand(Console console) {
         this.console = console;
@@ -52,8 +53,7 @@ final class AmendCommand {
                 case 't' -> cache = options.cacheMode(options.argument(), "Invalid cache option: ", 1);
                 case 'p' -> progress = true;
                 case 'q' -> quiet = true;
-                // encryption alone knows changes that need it
-                default -> {}
+                default -> force = true;
             }
         }
         if (optionText == null) {
@@ -96,16 +96,19 @@ final class AmendCommand {
         line.at(0);
         try {
             Map<String, String> keySlots = encryption(values.asMap());
-            if (!keySlots.isEmpty()) {
-                image.changeKeySlots(keySlots);
-            }
             Map<String, String> others = new HashMap<>(values.asMap());
             others.keySet().removeAll(keySlots.keySet());
-            image.amend(others, done -> {
-                if (done < 1) {
-                    line.at(done * 100);
-                }
-            });
+            // first, since it opens the image again, with a passphrase that may be about to go
+            if (!others.isEmpty()) {
+                image.amend(others, done -> {
+                    if (done < 1) {
+                        line.at(done * 100);
+                    }
+                });
+            }
+            if (!keySlots.isEmpty()) {
+                image.changeKeySlots(keySlots, force);
+            }
             line.at(100);
         } catch (BlockException e) {
             line.end();

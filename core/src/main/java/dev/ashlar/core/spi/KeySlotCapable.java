@@ -10,10 +10,11 @@ public interface KeySlotCapable {
     List<OptionDescriptor> keySlotOptions();
 
     /**
-     * Adds or erases passphrases. Each slot changes as a whole or not at all; the last passphrase is never erased.
+     * Adds or erases passphrases. Each slot changes as a whole or not at all.
      *
+     * @param force the last passphrase may be erased, which gives up all data, and a slot that has one may be given another
      * @param secrets of the ids that the options name
      * @throws BlockException INVALID for what can't be asked, UNSUPPORTED for an image without key slots; then nothing was changed
      */
-    void changeKeySlots(Map<String, String> options, SecretSource secrets) throws BlockException;
+    void changeKeySlots(Map<String, String> options, boolean force, SecretSource secrets) throws BlockException;
 }

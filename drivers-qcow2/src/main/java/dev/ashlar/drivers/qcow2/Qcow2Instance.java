@@ -250,13 +250,14 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
     }
 
     @Override
-    public void changeKeySlots(Map<String, String> options, SecretSource secrets) throws BlockException {
+    public void changeKeySlots(Map<String, String> options, boolean force, SecretSource secrets)
+            throws BlockException {
         disk.requireWritable();
         ImageEncryption encryption = file.encryption();
         if (encryption == null) {
             throw new BlockException(Kind.UNSUPPORTED, "Can't amend encryption options - encryption not present");
         }
-        KeySlotChange change = KeySlotChange.parse(options);
+        KeySlotChange change = KeySlotChange.parse(options, force);
         if (change != null) {
             encryption.change(change, secrets);
         }

@@ -94,6 +94,9 @@ record Qcow2OpenOptions(
                 return;
             }
         }
+        if (name.startsWith("encrypt.")) {
+            throw invalid("Parameter '" + name.substring("encrypt.".length()) + "' is unexpected");
+        }
         throw invalid("Block format 'qcow2' does not support the option '" + name + "'");
     }
 

@@ -193,13 +193,15 @@ class EncryptedImageTest {
             try (BlockBackend disk = open(graph, "right")) {
                 disk.write(0, MemorySegment.ofArray(bytes));
                 disk.changeKeySlots(
-                        Map.of("encrypt.state", "active", "encrypt.new-secret", "other", "encrypt.iter-time", "0"));
+                        Map.of("encrypt.state", "active", "encrypt.new-secret", "other", "encrypt.iter-time", "0"),
+                        false);
             }
             try (BlockBackend disk = open(graph, "other")) {
-                disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.old-secret", "right"));
+                disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.old-secret", "right"), false);
                 BlockException refused = assertThrows(
                         BlockException.class,
-                        () -> disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.keyslot", "1")));
+                        () -> disk.changeKeySlots(
+                                Map.of("encrypt.state", "inactive", "encrypt.keyslot", "1"), false));
                 assertEquals(Kind.INVALID, refused.kind());
             }
             requireRefused(graph, Map.of("encrypt.key-secret", "right"), "Invalid password, cannot unlock any keyslot");

@@ -99,7 +99,7 @@ class EveryOperationCrashTest {
             "FormatInstance.planInPlace", ConcurrentRequestsTest.class,
             // removes files, not images
             "BlockDriver.delete", FaultOnEveryCallTest.class,
-            "KeySlotCapable.changeKeySlots", EncryptedImageTest.class);
+            "KeySlotCapable.changeKeySlots", KeySlotCrashTest.class);
 
     /** Options of amend that are accepted as they are only, or that are about a data file, which has tests of its own. */
     private static final Set<String> NOT_AMENDED = Set.of("backing_file", "backing_fmt", "data_file", "data_file_raw");

@@ -130,7 +130,7 @@ public final class ImageEncryption implements AutoCloseable {
         LuksHeader header = volume.header();
         CipherSpec spec = header.cipher();
         String[] mode = spec.luksMode().split("[-:]", -1);
-        facts.put("ivgen-alg", spec.mode() == CipherSpec.Mode.ECB ? "plain" : mode[1]);
+        facts.put("ivgen-alg", mode.length < 2 ? "plain" : mode[1]);
         if (spec.essivHash() != null) {
             facts.put("ivgen-hash-alg", spec.essivHash().luksName());
         }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A change of the key slots of a LUKS image: the options {@code encrypt.…} of an amendment. A slot is filled with another passphrase, or slots are erased, but
- * never the last one that opens. Source: QEMU's "LUKS amend" options.
+ * the last one that opens only by force. Source: QEMU's "LUKS amend" options.
  */
 public final class KeySlotChange {
     /** As users should see them. */
@@ -37,9 +37,16 @@ public final class KeySlotChange {
     private final @Nullable String oldSecret;
     private final int slot;
     private final long iterationMillis;
+    private final boolean force;
 
     private KeySlotChange(
-            boolean activate, @Nullable String newSecret, @Nullable String oldSecret, int slot, long iterationMillis) {
+            boolean activate,
+            @Nullable String newSecret,
+            @Nullable String oldSecret,
+            int slot,
+            long iterationMillis,
+            boolean force) {
+        this.force = force;
         this.activate = activate;
         this.newSecret = newSecret;
         this.oldSecret = oldSecret;
@@ -47,8 +54,11 @@ public final class KeySlotChange {
         this.iterationMillis = iterationMillis;
     }
 
-    /** @return null where the options ask for none */
-    public static @Nullable KeySlotChange parse(Map<String, String> options) throws BlockException {
+    /**
+     * @param force also what gives data up: the last passphrase
+     * @return null where the options ask for none
+     */
+    public static @Nullable KeySlotChange parse(Map<String, String> options, boolean force) throws BlockException {
         boolean any = false;
         for (String name : options.keySet()) {
             any |= name.startsWith(PREFIX);
@@ -75,7 +85,7 @@ public final class KeySlotChange {
             throw invalid("'old-secret' must not be given when activating keyslots");
         }
         if (slotText != null && (slot < 0 || slot >= LuksHeader.SLOTS)) {
-            throw invalid("Invalid keyslot " + slot + " specified, must be between 0 and " + (LuksHeader.SLOTS - 1));
+            throw invalid("Invalid keyslot " + Integer.toUnsignedString((int) slot) + " specified, must be between 0 and " + (LuksHeader.SLOTS - 1));
         }
         if (!activate && newSecret != null) {
             throw invalid("'new-secret' must not be given when erasing keyslots");
@@ -85,12 +95,16 @@ public final class KeySlotChange {
                     + " them must be given");
         }
         String millis = options.get(PREFIX + "iter-time");
+        if (!activate && millis != null) {
+            throw invalid("'iter-time' must not be given when erasing keyslots");
+        }
         return new KeySlotChange(
                 activate,
                 newSecret,
                 oldSecret,
                 (int) slot,
-                millis == null ? DEFAULT_MILLIS : number("iter-time", millis));
+                millis == null ? DEFAULT_MILLIS : number("iter-time", millis),
+                force);
     }
 
     /** @param key the master key, stays the caller's */
@@ -107,14 +121,11 @@ public final class KeySlotChange {
     private void fill(LuksVolume volume, byte[] key, SecretSource secrets) throws BlockException {
         int chosen = slot;
         if (chosen < 0) {
-            chosen = 0;
-            while (chosen < LuksHeader.SLOTS && isActive(volume, chosen)) {
-                chosen++;
-            }
+            chosen = firstInactive(volume);
             if (chosen == LuksHeader.SLOTS) {
                 throw invalid("Can't add a keyslot - all keyslots are in use");
             }
-        } else if (isActive(volume, chosen)) {
+        } else if (isActive(volume, chosen) && !force) {
             throw invalid("Refusing to overwrite active keyslot " + chosen + " - please erase it first");
         }
         if (newSecret == null) {
@@ -122,10 +133,35 @@ public final class KeySlotChange {
         }
         byte[] passphrase = secrets.secret(newSecret);
         try {
-            volume.fillSlot(chosen, key, passphrase, iterationMillis);
+            if (isActive(volume, chosen)) {
+                replace(volume, chosen, key, passphrase);
+            } else {
+                volume.fillSlot(chosen, key, passphrase, iterationMillis);
+            }
         } finally {
             Arrays.fill(passphrase, (byte) 0);
         }
+    }
+
+    /** A slot that is in use is gone while it is filled: meanwhile another one has the new passphrase, if one is free. */
+    private void replace(LuksVolume volume, int number, byte[] key, byte[] passphrase) throws BlockException {
+        int spare = firstInactive(volume);
+        if (spare < LuksHeader.SLOTS) {
+            volume.fillSlot(spare, key, passphrase, iterationMillis);
+        }
+        volume.eraseSlot(number);
+        volume.fillSlot(number, key, passphrase, iterationMillis);
+        if (spare < LuksHeader.SLOTS) {
+            volume.eraseSlot(spare);
+        }
+    }
+
+    private static int firstInactive(LuksVolume volume) {
+        int number = 0;
+        while (number < LuksHeader.SLOTS && isActive(volume, number)) {
+            number++;
+        }
+        return number;
     }
 
     private void eraseMatching(LuksVolume volume, String secretId, SecretSource secrets) throws BlockException {
@@ -138,7 +174,8 @@ public final class KeySlotChange {
         }
         if (slot >= 0) {
             if (!matching.contains(slot)) {
-                throw invalid("Given keyslot " + slot + " does not contain the given (old) password");
+                throw invalid(
+                        "Given keyslot " + slot + " doesn't contain the given old password for erase operation");
             }
             eraseOne(volume);
             return;
@@ -146,7 +183,7 @@ public final class KeySlotChange {
         if (matching.isEmpty()) {
             throw invalid("No keyslots match given (old) password for erase operation");
         }
-        if (matching.size() == volume.activeSlots()) {
+        if (matching.size() == volume.activeSlots() && !force) {
             throw invalid("All the active keyslots match the (old) password that was given and erasing them will erase"
                     + " all the data in the image irreversibly - refusing operation");
         }
@@ -156,10 +193,10 @@ public final class KeySlotChange {
     }
 
     private void eraseOne(LuksVolume volume) throws BlockException {
-        if (!isActive(volume, slot)) {
+        if (!isActive(volume, slot) && !force) {
             throw invalid("Given keyslot " + slot + " is already erased (inactive) ");
         }
-        if (volume.activeSlots() == 1) {
+        if (volume.activeSlots() == 1 && !force) {
             throw invalid("Attempt to erase the only active keyslot " + slot
                     + " which will erase all the data in the image irreversibly - refusing operation");
         }

@@ -6,6 +6,7 @@ import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.drivers.qcow2.crypt.CipherSpec.Mode;
 import dev.ashlar.drivers.qcow2.crypt.CipherSpec.Vector;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** How a new image is to be encrypted: the options {@code encrypt.…} of its creation. */
@@ -49,6 +50,7 @@ public final class NewEncryption {
             throw invalid("Parameter 'encrypt.key-secret' is required for cipher");
         }
         if (!"luks".equals(format)) {
+            requireNothingOfLuks(options);
             throw new BlockException(
                     Kind.UNSUPPORTED, "New images can't have the legacy AES encryption; use encrypt.format=luks");
         }
@@ -57,6 +59,14 @@ public final class NewEncryption {
                 cipher(options),
                 digests("hash-alg", options.getOrDefault(PREFIX + "hash-alg", "sha256")),
                 millis(options.getOrDefault(PREFIX + "iter-time", DEFAULT_MILLIS)));
+    }
+
+    private static void requireNothingOfLuks(Map<String, String> options) throws BlockException {
+        for (String name : new TreeSet<>(options.keySet())) {
+            if (name.startsWith(PREFIX) && !name.equals(PREFIX + "format") && !name.equals(PREFIX + "key-secret")) {
+                throw invalid("Parameter '" + name + "' is unexpected");
+            }
+        }
     }
 
     private static CipherSpec cipher(Map<String, String> options) throws BlockException {
@@ -104,8 +114,8 @@ public final class NewEncryption {
         return new CipherSpec(
                 mode == Mode.XTS ? 2 * aesBytes : aesBytes,
                 mode,
-                mode == Mode.ECB ? Vector.NONE : vector,
-                vector == Vector.ESSIV && mode != Mode.ECB ? vectorHash : null);
+                vector,
+                vector == Vector.ESSIV ? vectorHash : null);
     }
 
     private static Digests digests(String option, String name) throws BlockException {

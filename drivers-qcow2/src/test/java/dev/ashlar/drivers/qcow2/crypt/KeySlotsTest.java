@@ -63,11 +63,18 @@ class KeySlotsTest {
     }
 
     private static void change(LuksVolume volume, String... options) throws BlockException {
-        Map<String, String> map = new HashMap<>(Map.of("encrypt.iter-time", "0"));
+        change(volume, false, options);
+    }
+
+    private static void change(LuksVolume volume, boolean force, String... options) throws BlockException {
+        Map<String, String> map = new HashMap<>();
         for (String option : options) {
             map.put("encrypt." + option.split("=")[0], option.split("=")[1]);
         }
-        KeySlotChange change = KeySlotChange.parse(map);
+        if ("active".equals(map.get("encrypt.state"))) {
+            map.put("encrypt.iter-time", "0");
+        }
+        KeySlotChange change = KeySlotChange.parse(map, force);
         assertTrue(change != null);
         change.apply(volume, volume.unlock(bytes(FIRST)), KeySlotsTest::bytes);
     }
@@ -104,6 +111,23 @@ class KeySlotsTest {
             assertTrue(refused.getMessage().endsWith("refusing operation"), refused.getMessage());
         }
         assertTrue(opens(medium, FIRST));
+    }
+
+    @Test
+    void byForceTheLastSlotGoesAndOneInUseIsFilled() throws BlockException {
+        Medium medium = formatted();
+        byte[] key = open(medium).unlock(bytes(FIRST));
+        change(open(medium), true, "state=active", "new-secret=second", "keyslot=0");
+        assertFalse(opens(medium, FIRST));
+        assertArrayEquals(key, open(medium).unlock(bytes("second")));
+        assertEquals(1, open(medium).activeSlots());
+        LuksVolume volume = open(medium);
+        KeySlotChange erase =
+                KeySlotChange.parse(Map.of("encrypt.state", "inactive", "encrypt.old-secret", "second"), true);
+        assertTrue(erase != null);
+        erase.apply(volume, key, KeySlotsTest::bytes);
+        assertEquals(0, open(medium).activeSlots());
+        assertFalse(opens(medium, "second"));
     }
 
     @Test
