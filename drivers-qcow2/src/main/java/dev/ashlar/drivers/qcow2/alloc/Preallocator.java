@@ -162,7 +162,9 @@ public final class Preallocator {
             tables.own(active, l1Index);
             long bitmap = bitmap();
             int count = (int) Math.min(run.count() - from, geometry.l2Entries() - l2Index);
-            assert context.allocator().isReadyToBeOwned(run.firstCluster() + from, count) : "R1, R3, R6: " + run;
+            assert context.layout().externalData()
+                            || context.allocator().isReadyToBeOwned(run.firstCluster() + from, count)
+                    : "R1, R3, R6: " + run;
             for (int i = 0; i < count; i++) {
                 long host = geometry.clusterOffset(run.firstCluster() + from + i);
                 active.putL2Entry(l1Index, l2Index + i, host | TableEntry.COPIED, bitmap);
