@@ -31,7 +31,8 @@ final class SideBySide implements AutoCloseable {
             Pattern.compile("(?m)^disk size: [\\d.]+ [KMG]?i?B$|\"actual-size\": \\d+");
     private static final Pattern PLACE = Pattern.compile("\"offset\": \\d+|[\\d.]+% fragmented");
     /** What is drawn or measured anew for each encrypted image. */
-    private static final Pattern KEYS = Pattern.compile("(?<=uuid: |uuid\": \")[-0-9a-f]{36}|(?<=iters: |iters\": )\\d+");
+    private static final Pattern KEYS =
+            Pattern.compile("(?<=uuid: |uuid\": \")[-0-9a-f]{36}|(?<=iters: |iters\": )\\d+");
 
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 

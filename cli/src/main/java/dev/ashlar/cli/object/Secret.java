@@ -112,8 +112,8 @@ final class Secret {
             Path path = Path.of(file);
             if (Files.isDirectory(path)) {
                 throw new BlockException(
-                        Kind.IO, "Unable to read " + file + ": Error reading file \u201c" + file
-                                + "\u201d: Is a directory");
+                        Kind.IO,
+                        "Unable to read " + file + ": Error reading file \u201c" + file + "\u201d: Is a directory");
             }
             if (Files.size(path) > MAX_FILE_BYTES) {
                 throw invalid("Unable to read " + file + ": it is longer than " + MAX_FILE_BYTES + " bytes");

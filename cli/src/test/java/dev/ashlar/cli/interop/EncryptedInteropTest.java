@@ -312,10 +312,7 @@ class EncryptedInteropTest {
         assertEquals(run(false, 0, List.of("info", image.toString())), run(true, 0, List.of("info", image.toString())));
         String last = "encrypt.state=inactive,encrypt.keyslot=";
         for (int i = 0; i < 7; i++) {
-            run(
-                    i % 2 == 0,
-                    0,
-                    words(secrets.get(7), "amend", "-o", last + i, "--image-opts", described(image)));
+            run(i % 2 == 0, 0, words(secrets.get(7), "amend", "-o", last + i, "--image-opts", described(image)));
         }
         run(true, 1, words(secrets.get(7), "amend", "-o", last + 7, "--image-opts", described(image)));
         run(false, 0, words(secrets.get(7), "check", "--image-opts", described(image)));

@@ -250,8 +250,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
     }
 
     @Override
-    public void changeKeySlots(Map<String, String> options, boolean force, SecretSource secrets)
-            throws BlockException {
+    public void changeKeySlots(Map<String, String> options, boolean force, SecretSource secrets) throws BlockException {
         disk.requireWritable();
         ImageEncryption encryption = file.encryption();
         if (encryption == null) {

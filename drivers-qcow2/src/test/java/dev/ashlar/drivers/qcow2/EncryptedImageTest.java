@@ -200,8 +200,7 @@ class EncryptedImageTest {
                 disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.old-secret", "right"), false);
                 BlockException refused = assertThrows(
                         BlockException.class,
-                        () -> disk.changeKeySlots(
-                                Map.of("encrypt.state", "inactive", "encrypt.keyslot", "1"), false));
+                        () -> disk.changeKeySlots(Map.of("encrypt.state", "inactive", "encrypt.keyslot", "1"), false));
                 assertEquals(Kind.INVALID, refused.kind());
             }
             requireRefused(graph, Map.of("encrypt.key-secret", "right"), "Invalid password, cannot unlock any keyslot");

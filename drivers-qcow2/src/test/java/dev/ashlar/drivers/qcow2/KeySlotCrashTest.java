@@ -132,14 +132,7 @@ class KeySlotCrashTest {
         create(4096);
         crashed(FIRST, Set.of(FIRST), Set.of(FIRST, "b"), false, "state=active", "new-secret=b");
         // the fields of this slot lie in two sectors
-        crashed(
-                "b",
-                Set.of(FIRST, "b"),
-                Set.of(FIRST, "b", "c"),
-                false,
-                "state=active",
-                "new-secret=c",
-                "keyslot=6");
+        crashed("b", Set.of(FIRST, "b"), Set.of(FIRST, "b", "c"), false, "state=active", "new-secret=c", "keyslot=6");
         crashed("b", Set.of(FIRST, "b", "c"), Set.of("b", "c"), false, "state=inactive", "old-secret=" + FIRST);
         crashed("c", Set.of("b", "c"), Set.of("b"), false, "state=inactive", "keyslot=6");
     }

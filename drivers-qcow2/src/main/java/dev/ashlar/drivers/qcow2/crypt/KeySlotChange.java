@@ -85,7 +85,8 @@ public final class KeySlotChange {
             throw invalid("'old-secret' must not be given when activating keyslots");
         }
         if (slotText != null && (slot < 0 || slot >= LuksHeader.SLOTS)) {
-            throw invalid("Invalid keyslot " + Integer.toUnsignedString((int) slot) + " specified, must be between 0 and " + (LuksHeader.SLOTS - 1));
+            throw invalid("Invalid keyslot " + Integer.toUnsignedString((int) slot)
+                    + " specified, must be between 0 and " + (LuksHeader.SLOTS - 1));
         }
         if (!activate && newSecret != null) {
             throw invalid("'new-secret' must not be given when erasing keyslots");
@@ -174,8 +175,7 @@ public final class KeySlotChange {
         }
         if (slot >= 0) {
             if (!matching.contains(slot)) {
-                throw invalid(
-                        "Given keyslot " + slot + " doesn't contain the given old password for erase operation");
+                throw invalid("Given keyslot " + slot + " doesn't contain the given old password for erase operation");
             }
             eraseOne(volume);
             return;

@@ -112,10 +112,7 @@ public final class NewEncryption {
                     Kind.UNSUPPORTED, "ESSIV with hash '" + vectorHash.luksName() + "' is not supported");
         }
         return new CipherSpec(
-                mode == Mode.XTS ? 2 * aesBytes : aesBytes,
-                mode,
-                vector,
-                vector == Vector.ESSIV ? vectorHash : null);
+                mode == Mode.XTS ? 2 * aesBytes : aesBytes, mode, vector, vector == Vector.ESSIV ? vectorHash : null);
     }
 
     private static Digests digests(String option, String name) throws BlockException {
