@@ -47,6 +47,7 @@ final class GraphActors {
     final AtomicInteger stableLooks = new AtomicInteger();
     final AtomicInteger refusals = new AtomicInteger();
     final AtomicInteger changes = new AtomicInteger();
+    final AtomicInteger undone = new AtomicInteger();
     private final boolean stepped;
     private final AtomicInteger names = new AtomicInteger();
     private final AtomicLong clock = new AtomicLong();
@@ -59,6 +60,9 @@ final class GraphActors {
 
     private final Map<Thread, Map<MemoryDisk, Long>> touched = new ConcurrentHashMap<>();
     private final Map<MemoryDisk, Long> writtenAt = new ConcurrentHashMap<>();
+    /** Threads of which the next opening of a driver fails, in the middle of a change. */
+    private final Set<Thread> failing = ConcurrentHashMap.newKeySet();
+
     private final AtomicInteger inControl = new AtomicInteger();
 
     private static void trace(String what) {
@@ -87,6 +91,7 @@ final class GraphActors {
 
     GraphActors(boolean stepped) throws BlockException {
         this.stepped = stepped;
+        world.toy.refusal = () -> failing.remove(Thread.currentThread());
         image("disk");
         disk = world.graph.open(
                 "disk", OpenOptions.readWrite().format("toy").nodeName("disk").deviceName("main"));
@@ -312,16 +317,28 @@ final class GraphActors {
         } catch (BlockException e) {
             return refused(e);
         }
+        own.push(filter);
+        Thread me = Thread.currentThread();
+        if (random.nextInt(3) == 0) {
+            failing.add(me);
+        }
         try {
             world.graph.transaction().insert(below, filter).commit();
             trace("put " + filter + " over " + below);
             changes.incrementAndGet();
-            own.push(filter);
             return true;
         } catch (BlockException | IllegalArgumentException e) {
-            refused(e);
-            own.push(filter);
-            return false;
+            if (e instanceof BlockException refusal && refusal.kind() == Kind.CORRUPT) {
+                assertEquals(0, refusal.getSuppressed().length, "an undo failed");
+                assertFalse(failing.contains(me));
+                assertTrue(filter.isRoot(), "an edge was left behind");
+                trace("undid " + filter + " over " + below);
+                undone.incrementAndGet();
+                return false;
+            }
+            return refused(e);
+        } finally {
+            failing.remove(me);
         }
     }
 

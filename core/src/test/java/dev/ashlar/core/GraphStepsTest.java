@@ -26,12 +26,16 @@ class GraphStepsTest {
         System.out.println("GraphStepsTest: " + RUNS + " runs from seed " + FIRST);
         int stable = 0;
         int changes = 0;
+        int undone = 0;
         for (int i = 0; i < RUNS; i++) {
             GraphActors actors = run(FIRST + i);
             stable += actors.stableLooks.get();
             changes += actors.changes.get();
+            undone += actors.undone.get();
         }
-        assertTrue(stable > RUNS && changes > RUNS, stable + " looks at rest, " + changes + " changes");
+        assertTrue(
+                stable > RUNS && changes > RUNS && undone > RUNS / 10,
+                stable + " looks at rest, " + changes + " changes, " + undone + " undone");
     }
 
     /** The same seed is the same run, or a failure could not be looked at. */

@@ -12,10 +12,13 @@ import dev.ashlar.core.toy.World;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -218,6 +221,117 @@ class GraphTransactionTest {
         assertThrows(
                 IllegalArgumentException.class, () -> world.graph.transaction().insert(file, filter));
         disk.close();
+    }
+
+    /** The n-th opening fails in the middle of a switch of two images' files: all that was switched and opened again goes back. */
+    @Test
+    void aSwitchThatFailsHalfWayIsTakenBack() throws Exception {
+        world.toyImage("disk", 4096, SIZE);
+        world.toyImage("other", 4096, SIZE);
+        BlockBackend disk =
+                world.graph.open("disk", OpenOptions.readWrite().format("toy").nodeName("base"));
+        BlockBackend other =
+                world.graph.open("other", OpenOptions.readWrite().format("toy").nodeName("second"));
+        BlockNode file = disk.root().children().get(0).node();
+        BlockNode otherFile = other.root().children().get(0).node();
+        BlockNode deep = filterOver(file.name());
+        BlockNode otherDeep = filterOver(otherFile.name());
+        for (int failing = 1; failing <= 2; failing++) {
+            byte value = (byte) failing;
+            disk.write(4096, MemorySegment.ofArray(new byte[] {value}));
+            other.write(4096, MemorySegment.ofArray(new byte[] {value}));
+            AtomicInteger openings = new AtomicInteger(failing);
+            world.toy.refusal = () -> openings.decrementAndGet() == 0;
+            BlockException e = assertThrows(
+                    BlockException.class,
+                    () -> world.graph
+                            .transaction()
+                            .insert(file, deep)
+                            .insert(otherFile, otherDeep)
+                            .commit());
+            world.toy.refusal = () -> false;
+            assertEquals(Kind.CORRUPT, e.kind());
+            assertEquals(0, e.getSuppressed().length);
+            // With what went wrong: each driver that was opened over the new child, and each that was closed, over the old one.
+            assertEquals(-2, openings.get());
+            for (BlockBackend user : List.of(disk, other)) {
+                BlockNode root = user.root();
+                assertTrue(root.isInserted());
+                assertFalse(root.layer().tracker().isDrained());
+                assertEquals(
+                        user == disk ? file : otherFile,
+                        root.children().get(0).node());
+                byte[] read = new byte[1];
+                user.read(4096, MemorySegment.ofArray(read));
+                assertEquals(value, read[0]);
+                user.write(4096, MemorySegment.ofArray(new byte[] {9}));
+                user.flush();
+            }
+            assertEquals(1, world.toy.images.get("disk").openInstances.get());
+            assertEquals(1, world.toy.images.get("other").openInstances.get());
+            edgesAre(file, disk.root(), deep);
+            edgesAre(deep);
+            edgesAre(otherFile, other.root(), otherDeep);
+            edgesAre(otherDeep);
+        }
+        world.graph
+                .transaction()
+                .insert(file, deep)
+                .insert(otherFile, otherDeep)
+                .commit();
+        assertSame(deep, disk.root().children().get(0).node());
+        edgesAre(deep, disk.root());
+        edgesAre(file, deep);
+    }
+
+    /** Who stands above a node, in any order. */
+    private void edgesAre(BlockNode node, BlockNode... parents) {
+        try (GraphLock.Locked locked = world.graph.lock().lock()) {
+            locked.requireValid();
+            Set<BlockNode> found = new HashSet<>();
+            for (ChildEdge edge : node.parentEdges()) {
+                assertTrue(found.add(edge.parent()));
+                assertTrue(edge.node() == node);
+            }
+            assertEquals(Set.of(parents), found);
+        }
+    }
+
+    /** A driver that can't be opened again either way is gone; the one beside it is as before, and nothing stays drained. */
+    @Test
+    void aSwitchThatCantBeTakenBackCostsOneDriverOnly() throws Exception {
+        world.toyImage("disk", 4096, SIZE);
+        try (BlockBackend writer =
+                world.graph.open("disk", OpenOptions.readWrite().format("toy"))) {
+            writer.write(0, MemorySegment.ofArray(new byte[] {7}));
+        }
+        BlockBackend one =
+                world.graph.open("disk", OpenOptions.readOnly().format("toy").nodeName("one"));
+        BlockNode file = one.root().children().get(0).node();
+        BlockBackend two = world.graph.open(OpenOptions.readOnly()
+                .nodeName("two")
+                .driverOptions(Map.of("driver", "toy", "file", file.name())));
+        BlockNode filter = world.graph.openNode(
+                null, OpenOptions.readOnly().driverOptions(Map.of("driver", "pass", "file", file.name())));
+        // The second driver, over the new child and over the old one.
+        AtomicInteger openings = new AtomicInteger();
+        world.toy.refusal = () -> openings.incrementAndGet() == 2 || openings.get() == 3;
+        BlockException e = assertThrows(
+                BlockException.class,
+                () -> world.graph.transaction().insert(file, filter).commit());
+        world.toy.refusal = () -> false;
+        assertEquals(1, e.getSuppressed().length, "the failed undo is told as well");
+        byte[] read = new byte[1];
+        one.read(0, MemorySegment.ofArray(read));
+        assertEquals(7, read[0]);
+        assertFalse(two.root().isInserted());
+        assertFalse(two.root().layer().tracker().isDrained());
+        assertEquals(
+                Kind.CLOSED,
+                assertThrows(BlockException.class, () -> two.read(0, MemorySegment.ofArray(read)))
+                        .kind());
+        assertEquals(1, world.toy.images.get("disk").openInstances.get());
+        edgesAre(file, one.root(), two.root(), filter);
     }
 
     /** A node that someone writes to does not become read-only under it unless it may; files follow their image. */

@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 
 /** Format {@code toy}: clusters, copy on write, snapshots, a backing file. Files that start with {@code TOY!} are probed as it. */
 public final class ToyDriver implements BlockDriver {
@@ -18,6 +19,9 @@ public final class ToyDriver implements BlockDriver {
     public volatile boolean failOpen;
     /** How many more openings fail. */
     public final AtomicInteger failNextOpens = new AtomicInteger();
+
+    /** Asked at each opening: whether it fails. */
+    public volatile BooleanSupplier refusal = () -> false;
 
     /** How many more openings find bitmaps that can't be read. */
     public final AtomicInteger failNextBitmaps = new AtomicInteger();
@@ -52,7 +56,7 @@ public final class ToyDriver implements BlockDriver {
     @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         ToyImage image = images.get(request.file().fileName());
-        if (failOpen || image == null || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+        if (failOpen || image == null || refusal.getAsBoolean() || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
             throw new BlockException(Kind.CORRUPT, "Image is not in toy format");
         }
         image.openInstances.incrementAndGet();
