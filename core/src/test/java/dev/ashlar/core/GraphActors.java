@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.request.Parking;
+import dev.ashlar.core.request.RequestTracker;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.toy.MemoryDisk;
 import dev.ashlar.core.toy.World;
@@ -14,6 +15,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -48,6 +50,9 @@ final class GraphActors {
     final AtomicInteger refusals = new AtomicInteger();
     final AtomicInteger changes = new AtomicInteger();
     final AtomicInteger undone = new AtomicInteger();
+    /** Ends of drains that let several go. */
+    final AtomicInteger resumed = new AtomicInteger();
+
     private final boolean stepped;
     private final AtomicInteger names = new AtomicInteger();
     private final AtomicLong clock = new AtomicLong();
@@ -62,6 +67,9 @@ final class GraphActors {
     private final Map<MemoryDisk, Long> writtenAt = new ConcurrentHashMap<>();
     /** Threads of which the next opening of a driver fails, in the middle of a change. */
     private final Set<Thread> failing = ConcurrentHashMap.newKeySet();
+
+    /** Threads that each node held back when it was looked at last. */
+    private final Map<BlockNode, List<Long>> heldBack = new HashMap<>();
 
     private final AtomicInteger inControl = new AtomicInteger();
 
@@ -466,6 +474,9 @@ final class GraphActors {
         for (Drain drain : drains) {
             checkDrain(drain);
         }
+        if (stepped) {
+            checkHeldBack();
+        }
         boolean unchanging = world.graph.changes().tryLock();
         try {
             try (GraphLock.Locked locked = world.graph.lock().lock()) {
@@ -476,6 +487,34 @@ final class GraphActors {
                 world.graph.changes().unlock();
             }
         }
+    }
+
+    /**
+     * D7, from one step to the next: while a node is drained nobody that it holds back leaves or is overtaken; when it is not any more, all
+     * of them are registered, in the order in which they came.
+     */
+    private void checkHeldBack() {
+        Map<BlockNode, List<Long>> now = new HashMap<>();
+        for (BlockNode node : world.graph.nodes()) {
+            RequestTracker tracker = node.layer().tracker();
+            RequestTracker.Standing standing = tracker.standing();
+            List<Long> all = new ArrayList<>(standing.registered());
+            all.addAll(standing.held());
+            List<Long> before = heldBack.getOrDefault(node, List.of());
+            List<Long> there = new ArrayList<>(tracker.isDrained() ? standing.held() : standing.registered());
+            there.retainAll(before);
+            assertEquals(before, there, () -> "D7: held back at " + node);
+            assertTrue(tracker.isDrained() || standing.held().isEmpty(), () -> "D7: still held back at " + node);
+            for (long threadId : standing.held()) {
+                assertEquals(1, Collections.frequency(all, threadId), () -> "D7: twice in " + node);
+            }
+            if (!before.isEmpty() && !tracker.isDrained()) {
+                resumed.addAndGet(before.size() > 1 ? 1 : 0);
+            }
+            now.put(node, standing.held());
+        }
+        heldBack.clear();
+        heldBack.putAll(now);
     }
 
     /** D1–D3 for a drain that lasts, by edges as they are at the moment. */

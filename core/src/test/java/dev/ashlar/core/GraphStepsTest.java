@@ -27,15 +27,18 @@ class GraphStepsTest {
         int stable = 0;
         int changes = 0;
         int undone = 0;
+        int resumed = 0;
         for (int i = 0; i < RUNS; i++) {
             GraphActors actors = run(FIRST + i);
             stable += actors.stableLooks.get();
             changes += actors.changes.get();
             undone += actors.undone.get();
+            resumed += actors.resumed.get();
         }
         assertTrue(
-                stable > RUNS && changes > RUNS && undone > RUNS / 10,
-                stable + " looks at rest, " + changes + " changes, " + undone + " undone");
+                stable > RUNS && changes > RUNS && undone > RUNS / 10 && resumed > RUNS / 10,
+                stable + " looks at rest, " + changes + " changes, " + undone + " undone, " + resumed
+                        + " ends that let several go");
     }
 
     /** The same seed is the same run, or a failure could not be looked at. */

@@ -252,15 +252,15 @@ class GraphTransactionTest {
             world.toy.refusal = () -> false;
             assertEquals(Kind.CORRUPT, e.kind());
             assertEquals(0, e.getSuppressed().length);
-            // With what went wrong: each driver that was opened over the new child, and each that was closed, over the old one.
+            // With what went wrong: each driver that was opened over the new child, and each that was closed, over the
+            // old one.
             assertEquals(-2, openings.get());
             for (BlockBackend user : List.of(disk, other)) {
                 BlockNode root = user.root();
                 assertTrue(root.isInserted());
                 assertFalse(root.layer().tracker().isDrained());
                 assertEquals(
-                        user == disk ? file : otherFile,
-                        root.children().get(0).node());
+                        user == disk ? file : otherFile, root.children().get(0).node());
                 byte[] read = new byte[1];
                 user.read(4096, MemorySegment.ofArray(read));
                 assertEquals(value, read[0]);
@@ -308,9 +308,8 @@ class GraphTransactionTest {
         BlockBackend one =
                 world.graph.open("disk", OpenOptions.readOnly().format("toy").nodeName("one"));
         BlockNode file = one.root().children().get(0).node();
-        BlockBackend two = world.graph.open(OpenOptions.readOnly()
-                .nodeName("two")
-                .driverOptions(Map.of("driver", "toy", "file", file.name())));
+        BlockBackend two = world.graph.open(
+                OpenOptions.readOnly().nodeName("two").driverOptions(Map.of("driver", "toy", "file", file.name())));
         BlockNode filter = world.graph.openNode(
                 null, OpenOptions.readOnly().driverOptions(Map.of("driver", "pass", "file", file.name())));
         // The second driver, over the new child and over the old one.

@@ -1,6 +1,8 @@
 package dev.ashlar.core.request;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,6 +99,18 @@ final class RequestList {
             }
         }
         return false;
+    }
+
+    RequestTracker.Standing standing() {
+        List<Long> registered = new ArrayList<>();
+        for (TrackedRequest r = first; r != null; r = r.next) {
+            registered.add(r.threadId);
+        }
+        List<Long> back = new ArrayList<>();
+        for (TrackedRequest r : held) {
+            back.add(r.threadId);
+        }
+        return new RequestTracker.Standing(registered, back);
     }
 
     /** Whether a request that came before must have ended first (F2). */

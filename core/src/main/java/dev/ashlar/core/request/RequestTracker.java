@@ -197,6 +197,24 @@ public final class RequestTracker {
         }
     }
 
+    /**
+     * Threads whose requests took the slow path, by id, for tests.
+     *
+     * @param registered in order of registration
+     * @param held held back by drained sections, in order of arrival
+     */
+    public record Standing(List<Long> registered, List<Long> held) {}
+
+    /** A snapshot, for tests. */
+    public Standing standing() {
+        lock.lock();
+        try {
+            return requests.standing();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     public boolean isDrained() {
         lock.lock();
         try {

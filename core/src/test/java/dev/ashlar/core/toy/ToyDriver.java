@@ -56,7 +56,10 @@ public final class ToyDriver implements BlockDriver {
     @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         ToyImage image = images.get(request.file().fileName());
-        if (failOpen || image == null || refusal.getAsBoolean() || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+        if (failOpen
+                || image == null
+                || refusal.getAsBoolean()
+                || failNextOpens.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
             throw new BlockException(Kind.CORRUPT, "Image is not in toy format");
         }
         image.openInstances.incrementAndGet();
