@@ -200,6 +200,9 @@ final class DeedMenu {
         if (!image.modern && image.backing != null) {
             return null; // what a longer backing file shows could not be hidden
         }
+        if (newLength > length && !canGrow()) {
+            return null;
+        }
         List<String> words = new ArrayList<>(List.of("resize", "-q", "-f", "qcow2"));
         if (wanted < length) {
             words.add("--shrink");
@@ -214,6 +217,11 @@ final class DeedMenu {
                 words,
                 refused ? Ending.REFUSED : Ending.DONE,
                 refused ? () -> {} : () -> image.model.resize(newLength));
+    }
+
+    /** The real program cannot hide a longer backing file in sub-clusters of a last cluster that is compressed: "Failed to zero out new clusters". */
+    private boolean canGrow() {
+        return side == Side.ASHLAR || image.backing == null || !image.features.extendedL2();
     }
 
     private @Nullable Deed drawAmend() {
@@ -248,6 +256,7 @@ final class DeedMenu {
         long wanted = Math.min(MAX_BYTES, length + SECTOR_BYTES * (1 + random.nextLong(3000)));
         boolean v2 = !image.modern;
         if (wanted == length
+                || !canGrow()
                 || v2 && (image.backing != null || !image.model.snapshots().isEmpty())) {
             return null;
         }
