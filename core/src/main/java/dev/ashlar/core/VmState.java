@@ -52,6 +52,7 @@ public final class VmState implements AutoCloseable {
         T with(Area area) throws BlockException;
     }
 
+    @SuppressWarnings("ReferenceEquality") // another opening of the driver is another instance
     private <T> T whileDrained(Use<T> use) throws BlockException {
         return node.whileDrained(() -> {
             if (node.layer().isClosed()) {

@@ -104,6 +104,7 @@ class DriverReopeningTest {
 
     /** What would open the node's driver again is refused while a view reads through it, and harms neither; afterwards it goes. */
     @Test
+    @SuppressWarnings("try") // one of two views is closed early
     void noDriverIsOpenedAgainUnderAView() throws Exception {
         BlockNode node = disk.root();
         BlockNode file = node.children().get(0).node();

@@ -87,7 +87,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         OwnedTables tables = new OwnedTables(context, writeBack);
         this.planner = new WritePlanner(context, tables);
         this.compressedPlanner = new CompressedPlanner(context, tables);
-        this.unmapper = new Unmapper(context, tables, planner, header.version() >= 3, header.backingFile() != null);
+        this.unmapper = new Unmapper(context, tables, header.version() >= 3, header.backingFile() != null);
         this.guestMap = new GuestMap(file);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);

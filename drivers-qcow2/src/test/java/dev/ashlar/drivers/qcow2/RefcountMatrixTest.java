@@ -103,7 +103,7 @@ class RefcountMatrixTest {
             }
         } else {
             disk.snapshot("s" + taken++);
-            raised = raise(cell, disk, cell.full() - 1);
+            raised = raise(disk, cell.full() - 1);
             disk.snapshot("s" + taken++);
         }
         refused(cell, disk, raised, () -> disk.snapshot("one more"));
@@ -164,7 +164,7 @@ class RefcountMatrixTest {
     }
 
     /** Raises the count of the first data cluster, which is shared: a leak to whoever checks. @return how many clusters are counted wrongly */
-    private static long raise(Cell cell, SpottedDisk disk, long count) throws BlockException {
+    private static long raise(SpottedDisk disk, long count) throws BlockException {
         disk.whileClosed(() -> {
             Qcow2Picture picture = disk.picture();
             for (long cluster : picture.referencedClusters()) {
@@ -312,7 +312,7 @@ class RefcountMatrixTest {
             other.write(0, 1);
             if (cell.bits > 1) {
                 other.snapshot("s");
-                raise(cell, other, cell.full());
+                raise(other, cell.full());
             }
             assertThrows(BlockException.class, () -> other.snapshot("t"));
             other.reopen();

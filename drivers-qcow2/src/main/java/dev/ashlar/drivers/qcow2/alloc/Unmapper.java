@@ -27,7 +27,6 @@ public final class Unmapper {
     private final ClusterGeometry geometry;
     private final L2Layout layout;
     private final OwnedTables tables;
-    private final WritePlanner planner;
     private final boolean zeroFlag;
     private volatile boolean hasBacking;
 
@@ -35,13 +34,11 @@ public final class Unmapper {
      * @param zeroFlag the image's version knows zero clusters
      * @param hasBacking something is behind clusters that are not allocated
      */
-    public Unmapper(
-            MetadataContext context, OwnedTables tables, WritePlanner planner, boolean zeroFlag, boolean hasBacking) {
+    public Unmapper(MetadataContext context, OwnedTables tables, boolean zeroFlag, boolean hasBacking) {
         this.context = context;
         this.geometry = context.geometry();
         this.layout = context.layout();
         this.tables = tables;
-        this.planner = planner;
         this.zeroFlag = zeroFlag;
         this.hasBacking = hasBacking;
     }
