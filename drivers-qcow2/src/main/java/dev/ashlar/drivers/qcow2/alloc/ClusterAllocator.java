@@ -157,6 +157,9 @@ public final class ClusterAllocator {
     }
 
     private long allocateContiguous(long count, boolean aside) throws BlockException {
+        if (count >= geometry.refcountBlockEntries()) {
+            return allocateAcrossBlocks(count, aside);
+        }
         long start = nextFree(lowestMaybeFree, aside);
         long found = 1;
         while (found < count) {
@@ -174,6 +177,31 @@ public final class ClusterAllocator {
             lowestMaybeFree = start + count;
         }
         return start;
+    }
+
+    /** More clusters than a part of the file has beside its own block: behind all parts that have one, after all the blocks that it takes. */
+    private long allocateAcrossBlocks(long count, boolean aside) throws BlockException {
+        int blockBits = geometry.refcountBlockBits();
+        long blocks = 1;
+        while (blocks << blockBits < blocks + count) {
+            blocks++;
+        }
+        long index = refcounts.partsWithBlocks();
+        long start = index << blockBits;
+        for (long i = 0; aside && i < blocks + count; i++) {
+            if (overlaps.holdsMetadata(start + i)) {
+                index = ((start + i) >>> blockBits) + 1;
+                start = index << blockBits;
+                i = -1;
+            }
+        }
+        if (index + blocks > refcounts.tableEntries()) {
+            throw new TableFullException();
+        }
+        requireNoMetadata(start, blocks + count);
+        refcounts.addBlocks((int) index, (int) blocks, count);
+        overlaps.add(MetadataClass.REFCOUNT_BLOCK, start, blocks);
+        return start + blocks;
     }
 
     /** A cluster that metadata refers to is not free, whatever its refcount says: the refcounts are broken, and nothing is written to it. */

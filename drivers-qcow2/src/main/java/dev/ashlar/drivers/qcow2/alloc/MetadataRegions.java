@@ -8,7 +8,7 @@ import java.util.Arrays;
  */
 public final class MetadataRegions {
     private static final MetadataRegions NONE = new MetadataRegions(new long[0], new long[0], new long[0]);
-    private static final int MAX_LATER = 64;
+    private static final int MIN_LATER = 64;
 
     private final long[] first;
     private final long[] end;
@@ -34,7 +34,9 @@ public final class MetadataRegions {
 
     /** These and more. */
     MetadataRegions with(long firstCluster, long count) {
-        if (count > MAX_LATER || later.length + count > MAX_LATER) {
+        // each costs a copy of those that came later, and as many as that a copy of all
+        int most = Math.max(MIN_LATER, (int) Math.sqrt(first.length));
+        if (later.length + count > most) {
             Collected all = new Collected();
             for (int i = 0; i < first.length; i++) {
                 all.add(first[i], end[i]);

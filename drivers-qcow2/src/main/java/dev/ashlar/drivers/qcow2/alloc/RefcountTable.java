@@ -305,19 +305,39 @@ public final class RefcountTable {
 
     /** Adds an empty block for a part of the file that has none; it lies in the first cluster of that part and counts itself. */
     void addBlock(int index) throws BlockException {
-        long offset = geometry.clusterOffset((long) index << geometry.refcountBlockBits());
-        if (offset > ClusterGeometry.MAX_HOST_OFFSET) {
+        addBlocks(index, 1, 0);
+    }
+
+    /**
+     * Adds blocks for parts of the file that have none. They lie one behind the other from the first cluster of the first part on, and count themselves once, and as
+     * many clusters behind them.
+     */
+    void addBlocks(int firstIndex, int blocks, long clustersBehind) throws BlockException {
+        long first = (long) firstIndex << geometry.refcountBlockBits();
+        if (geometry.clusterOffset(first + blocks + clustersBehind - 1) > ClusterGeometry.MAX_HOST_OFFSET) {
             throw new BlockException(Kind.TOO_LARGE, "The image file can't grow any further");
         }
         file.event(BlockEvent.REFBLOCK_ALLOC);
-        file.claim(offset, geometry.clusterBytes());
-        TableBuffer block = TableBuffer.fresh(offset, geometry.clusterBytes());
-        RefcountWidth.set(block.data(), geometry.refcountOrder(), 0, 1);
-        buffers[index] = block;
-        dirtyBlocks++;
-        table[index] = offset;
-        dirtyFrom = Math.min(dirtyFrom, index);
-        dirtyTo = Math.max(dirtyTo, index + 1);
+        file.claim(geometry.clusterOffset(first), (long) blocks * geometry.clusterBytes());
+        for (int i = 0; i < blocks; i++) {
+            long offset = geometry.clusterOffset(first + i);
+            buffers[firstIndex + i] = TableBuffer.fresh(offset, geometry.clusterBytes());
+            table[firstIndex + i] = offset;
+            dirtyBlocks++;
+        }
+        dirtyFrom = Math.min(dirtyFrom, firstIndex);
+        dirtyTo = Math.max(dirtyTo, firstIndex + blocks);
+        add(first, blocks + clustersBehind, 1);
+    }
+
+    /** Parts of the file up to the last one that has a block. */
+    int partsWithBlocks() {
+        for (int index = table.length; index > 0; index--) {
+            if (table[index - 1] != 0) {
+                return index;
+            }
+        }
+        return 0;
     }
 
     /** What a write-back has to put on disk, taken under the lock. */
