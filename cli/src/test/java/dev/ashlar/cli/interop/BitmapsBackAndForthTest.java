@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @RequiresQemu
 class BitmapsBackAndForthTest {
     private static final int TURNS = Integer.getInteger("ashlar.interop.turns", 4);
-    private static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
+    private static final long SEED = Long.getLong("ashlar.interop.seed", 1_000_000);
     private static final int STEPS = 6;
 
     /** What a bitmap must hold. */

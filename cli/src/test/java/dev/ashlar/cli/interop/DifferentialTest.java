@@ -23,12 +23,12 @@ import org.junit.jupiter.api.Test;
  * bytes as the model, of the disk and of every snapshot; both checks say the same and find nothing; {@code info} and {@code map} agree in every word.
  *
  * <p>Rounds by the property {@code ashlar.interop.rounds}, the first image's seed by {@code ashlar.interop.seed}. A failure tells the seed of its image, which
- * with a single round begins with the same image again, and the commands that lead to it.
+ * with a single round begins with the same image again, and the commands that lead to it. Without a seed each run takes the same images.
  */
 @RequiresQemu
 class DifferentialTest {
     private static final int ROUNDS = Integer.getInteger("ashlar.interop.rounds", 200);
-    private static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
+    private static final long SEED = Long.getLong("ashlar.interop.seed", 1_000_000);
     private static final int ROUNDS_OF_AN_IMAGE = 5;
     private static final int DEEDS_OF_A_ROUND = 7;
     private static final int THREADS = 2;

@@ -25,7 +25,7 @@ class QueueLoadTest {
     private static final int DEPTH = 64;
     private static final int BLOCK_BYTES = 4096;
     private static final int DISK_BYTES = 64 << 20;
-    private static final long SEED = Long.getLong("ashlar.interop.seed", System.nanoTime() & 0xffff_ffffL);
+    private static final long SEED = Long.getLong("ashlar.interop.seed", 1_000_000);
 
     /** Each 8 bytes hold their own offset; the second half of the disk has every other cluster unallocated. */
     private static long expected(long offset) {
