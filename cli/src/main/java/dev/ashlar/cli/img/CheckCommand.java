@@ -38,17 +38,13 @@ final class CheckCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
+        ImgOptions options = ImgOptions.ofImages(
                 console,
                 words,
                 ":hf:r:T:qU",
-                new LongOption("help", false, 'h'),
                 new LongOption("format", true, 'f'),
                 new LongOption("repair", true, 'r'),
-                new LongOption("output", true, ImgOptions.OUTPUT),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'));
+                new LongOption("output", true, ImgOptions.OUTPUT));
         String output = null;
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             switch (option) {

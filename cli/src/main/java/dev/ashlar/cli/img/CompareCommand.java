@@ -2,7 +2,6 @@ package dev.ashlar.cli.img;
 
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.option.CacheMode;
-import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.cli.output.ProgressLine;
 import dev.ashlar.core.BlockBackend;
@@ -52,14 +51,7 @@ final class CompareCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
-                console,
-                words,
-                ":hf:F:T:pqsU",
-                new LongOption("help", false, 'h'),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'));
+        ImgOptions options = ImgOptions.ofImages(console, words, ":hf:F:T:pqsU");
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             switch (option) {
                 case 'f' -> format1 = options.argument();

@@ -61,14 +61,10 @@ final class ConvertCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
+        ImgOptions options = ImgOptions.ofImages(
                 console,
                 words,
                 ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:",
-                new LongOption("help", false, 'h'),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'),
                 new LongOption("target-image-opts", false, ImgOptions.TARGET_IMAGE_OPTS),
                 new LongOption("salvage", false, ImgOptions.SALVAGE),
                 new LongOption("target-is-zero", false, ImgOptions.TARGET_IS_ZERO),

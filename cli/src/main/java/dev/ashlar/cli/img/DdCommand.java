@@ -3,7 +3,6 @@ package dev.ashlar.cli.img;
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.CacheMode;
-import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
@@ -36,14 +35,7 @@ final class DdCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
-                console,
-                words,
-                ":hf:O:U",
-                new LongOption("help", false, 'h'),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'));
+        ImgOptions options = ImgOptions.ofImages(console, words, ":hf:O:U");
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             switch (option) {
                 case 'f' -> sourceFormat = options.argument();

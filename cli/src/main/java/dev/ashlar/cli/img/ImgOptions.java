@@ -11,6 +11,7 @@ import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.OpenOptions;
+import java.util.Arrays;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +35,13 @@ final class ImgOptions {
     static final int BITMAPS = 275;
     static final int SKIP_BROKEN_BITMAPS = 277;
 
+    private static final LongOption[] COMMON = {
+        new LongOption("help", false, 'h'),
+        new LongOption("object", true, OBJECT),
+        new LongOption("image-opts", false, IMAGE_OPTS),
+        new LongOption("force-share", false, 'U')
+    };
+
     private final Console console;
     private final OptionScanner scanner;
     private final boolean explains;
@@ -48,6 +56,17 @@ final class ImgOptions {
         this.console = console;
         scanner = new OptionScanner(words, letters, longOptions, console.err());
         explains = !letters.startsWith(":");
+    }
+
+    /**
+     * For subcommands that open images: with {@code --help}, {@code --object}, {@code --image-opts} and {@code --force-share} besides those given.
+     *
+     * @param letters as for the constructor, with {@code :} first
+     */
+    static ImgOptions ofImages(Console console, String[] words, String letters, LongOption... more) {
+        LongOption[] all = Arrays.copyOf(COMMON, COMMON.length + more.length);
+        System.arraycopy(more, 0, all, COMMON.length, more.length);
+        return new ImgOptions(console, words, letters, all);
     }
 
     /** The next option that the subcommand has to look at, or {@link OptionScanner#END}. */

@@ -25,17 +25,13 @@ final class InfoCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
+        ImgOptions options = ImgOptions.ofImages(
                 console,
                 words,
                 ":f:hU",
-                new LongOption("help", false, 'h'),
                 new LongOption("format", true, 'f'),
                 new LongOption("output", true, ImgOptions.OUTPUT),
-                new LongOption("backing-chain", false, ImgOptions.BACKING_CHAIN),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'));
+                new LongOption("backing-chain", false, ImgOptions.BACKING_CHAIN));
         String output = null;
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             switch (option) {

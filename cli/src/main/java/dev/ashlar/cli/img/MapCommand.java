@@ -26,16 +26,12 @@ final class MapCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
+        ImgOptions options = ImgOptions.ofImages(
                 console,
                 words,
                 ":f:s:l:hU",
-                new LongOption("help", false, 'h'),
                 new LongOption("format", true, 'f'),
                 new LongOption("output", true, ImgOptions.OUTPUT),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'),
                 new LongOption("start-offset", true, 's'),
                 new LongOption("max-length", true, 'l'));
         String output = null;

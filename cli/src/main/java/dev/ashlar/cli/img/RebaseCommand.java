@@ -3,7 +3,6 @@ package dev.ashlar.cli.img;
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.CacheMode;
-import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.cli.output.ProgressLine;
 import dev.ashlar.core.BlockBackend;
@@ -32,14 +31,7 @@ final class RebaseCommand {
     }
 
     int run(String[] words) throws BlockException {
-        ImgOptions options = new ImgOptions(
-                console,
-                words,
-                ":hf:F:b:upt:T:qU",
-                new LongOption("help", false, 'h'),
-                new LongOption("object", true, ImgOptions.OBJECT),
-                new LongOption("image-opts", false, ImgOptions.IMAGE_OPTS),
-                new LongOption("force-share", false, 'U'));
+        ImgOptions options = ImgOptions.ofImages(console, words, ":hf:F:b:upt:T:qU");
         for (int option = options.next(); option != OptionScanner.END; option = options.next()) {
             switch (option) {
                 case 'f' -> format = options.argument();
