@@ -4,7 +4,6 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CompressionCapable.CompressedPlan;
-import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
@@ -31,13 +30,7 @@ public final class CompressedPlanner {
     /** As {@link dev.ashlar.core.spi.CompressionCapable#planCompressed}. */
     public CompressedPlan plan(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {
         tables.makeRoom();
-        while (true) {
-            try {
-                return tryPlan(guestOffset, sizesBytes, from, to);
-            } catch (TableFullException e) {
-                tables.growRefcountTable();
-            }
-        }
+        return tables.growing(() -> tryPlan(guestOffset, sizesBytes, from, to));
     }
 
     private CompressedPlan tryPlan(long guestOffset, int[] sizesBytes, int from, int to) throws BlockException {

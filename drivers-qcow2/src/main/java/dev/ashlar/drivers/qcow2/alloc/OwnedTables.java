@@ -83,8 +83,24 @@ public final class OwnedTables {
         context.overlaps().add(MetadataClass.ACTIVE_L2, run.firstCluster(), 1);
     }
 
-    /** Called without locks, after {@link TableFullException}. */
-    void growRefcountTable() throws BlockException {
+    /** Something that may need clusters, and can be begun again when there was no room for their counts. */
+    @FunctionalInterface
+    interface Step<T> {
+        T run() throws BlockException;
+    }
+
+    /** Runs a step, and enlarges the refcount table and runs it again where that is full. Called without locks. */
+    <T> T growing(Step<T> step) throws BlockException {
+        while (true) {
+            try {
+                return step.run();
+            } catch (TableFullException e) {
+                growRefcountTable();
+            }
+        }
+    }
+
+    private void growRefcountTable() throws BlockException {
         Lock writeBackLock = context.writeBackLock();
         writeBackLock.lock();
         try {

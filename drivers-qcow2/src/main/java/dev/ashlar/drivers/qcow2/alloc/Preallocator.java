@@ -3,7 +3,6 @@ package dev.ashlar.drivers.qcow2.alloc;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
-import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
@@ -111,14 +110,12 @@ public final class Preallocator {
         long from = fromCluster;
         long left = wanted;
         while (left > 0 && runs.size() < MAX_RUNS) {
-            try {
-                Run run = reserveRun(from, left);
-                runs.add(run);
-                from = run.firstCluster() + run.count();
-                left -= run.count();
-            } catch (TableFullException e) {
-                tables.growRefcountTable();
-            }
+            long next = from;
+            long missing = left;
+            Run run = tables.growing(() -> reserveRun(next, missing));
+            runs.add(run);
+            from = run.firstCluster() + run.count();
+            left -= run.count();
         }
         return runs;
     }
@@ -143,11 +140,8 @@ public final class Preallocator {
         long linked = 0;
         while (linked < run.count()) {
             tables.makeRoom();
-            try {
-                linked += linkInTable(guestOffset + linked * geometry.clusterBytes(), run, linked);
-            } catch (TableFullException e) {
-                tables.growRefcountTable();
-            }
+            long from = linked;
+            linked += tables.growing(() -> linkInTable(guestOffset + from * geometry.clusterBytes(), run, from));
         }
     }
 

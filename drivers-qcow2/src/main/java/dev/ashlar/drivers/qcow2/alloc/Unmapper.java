@@ -1,7 +1,6 @@
 package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
@@ -80,9 +79,8 @@ public final class Unmapper {
         int first = l1Index;
         if (geometry.l2Index(guestOffset) != 0) {
             first++;
-            while (!clearRestOfTable(l1Index, geometry.l2Index(guestOffset))) {
-                tables.growRefcountTable();
-            }
+            int l2Index = geometry.l2Index(guestOffset);
+            tables.growing(() -> clearRestOfTable(l1Index, l2Index));
         }
         for (int i = first; wholeTables && i < context.active().length(); i++) {
             tables.makeRoom();
@@ -90,25 +88,25 @@ public final class Unmapper {
         }
     }
 
-    /** @return false where a copy of the table found no room */
-    private boolean clearRestOfTable(int l1Index, int l2Index) throws BlockException {
+    /** @return entries that named or said something */
+    private int clearRestOfTable(int l1Index, int l2Index) throws BlockException {
         long stamp = context.lock().writeLock();
         try {
             L1Table active = context.active();
             if (l1Index >= active.length() || active.entry(l1Index) == 0) {
-                return true;
+                return 0;
             }
+            int cleared = 0;
             for (int i = l2Index; i < geometry.l2Entries(); i++) {
                 long old = active.l2Word(l1Index, i);
                 if (old != 0 || active.l2Bitmap(l1Index, i, old) != 0) {
                     tables.own(active, l1Index);
                     active.putL2Entry(l1Index, i, 0, 0);
                     tables.giveUp(old);
+                    cleared++;
                 }
             }
-            return true;
-        } catch (TableFullException e) {
-            return false;
+            return cleared;
         } finally {
             context.lock().unlockWrite(stamp);
         }
@@ -140,13 +138,10 @@ public final class Unmapper {
             long tableEnd = (at & -geometry.l1EntryCoverageBytes()) + geometry.l1EntryCoverageBytes();
             long stop = tableEnd > at ? Math.min(end, tableEnd) : end;
             tables.makeRoom();
-            try {
-                at = updateInTable(at, stop, target);
-                if (at < stop) {
-                    return at - guestOffset;
-                }
-            } catch (TableFullException e) {
-                tables.growRefcountTable();
+            long from = at;
+            at = tables.growing(() -> updateInTable(from, stop, target));
+            if (at < stop) {
+                return at - guestOffset;
             }
         }
         return lengthBytes;

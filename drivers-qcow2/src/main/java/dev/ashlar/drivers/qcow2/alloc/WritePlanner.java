@@ -5,7 +5,6 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
-import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.TableFullException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
@@ -37,13 +36,7 @@ public final class WritePlanner {
      */
     public WritePlan plan(long guestOffset, long lengthBytes, long guestLimit) throws BlockException {
         tables.makeRoom();
-        while (true) {
-            try {
-                return tryPlan(guestOffset, lengthBytes, guestLimit);
-            } catch (TableFullException e) {
-                tables.growRefcountTable();
-            }
-        }
+        return tables.growing(() -> tryPlan(guestOffset, lengthBytes, guestLimit));
     }
 
     private WritePlan tryPlan(long guestOffset, long lengthBytes, long guestLimit) throws BlockException {
