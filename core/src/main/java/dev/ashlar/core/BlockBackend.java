@@ -146,6 +146,7 @@ public final class BlockBackend implements AutoCloseable {
     /** Writes what was compressed. The caller closes it. */
     public void write(CompressedContent content) throws BlockException {
         checkRange(content.offset(), content.source().byteSize());
+        requireWriter();
         at(layer -> layer.writeCompressed(content.offset(), content.source(), content.prepared(), route));
     }
 
@@ -251,35 +252,22 @@ public final class BlockBackend implements AutoCloseable {
      * Names another backing file in the image, drained; what is open stays as it is.
      *
      * @param reference null: none
-     * @throws BlockException UNSUPPORTED if the format has none; else as {@link BackingChangeable#changeBacking}
+     * @throws BlockException UNSUPPORTED if the format has none, READ_ONLY for a reader; else as {@link BackingChangeable#changeBacking}
      */
     public void changeBacking(@Nullable ImageReference reference) throws BlockException {
-        Optional<BackingChangeable> changeable = root().capability(BackingChangeable.class);
-        if (changeable.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "This image format has no backing files");
-        }
-        layer().requireWritable();
-        root().<Boolean>whileDrained(() -> {
-            changeable.get().changeBacking(reference);
-            return true;
-        });
+        change(
+                BackingChangeable.class,
+                "This image format has no backing files",
+                changeable -> changeable.changeBacking(reference));
     }
 
     /**
      * Gives up all content of the topmost node, drained, so that its backing file shows.
      *
-     * @throws BlockException UNSUPPORTED if the format cannot
+     * @throws BlockException UNSUPPORTED if the format cannot, READ_ONLY for a reader
      */
     public void makeEmpty() throws BlockException {
-        Optional<Emptiable> emptiable = root().capability(Emptiable.class);
-        if (emptiable.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "This image format cannot be emptied");
-        }
-        layer().requireWritable();
-        root().<Boolean>whileDrained(() -> {
-            emptiable.get().makeEmpty();
-            return true;
-        });
+        change(Emptiable.class, "This image format cannot be emptied", Emptiable::makeEmpty);
     }
 
     /**
@@ -289,13 +277,28 @@ public final class BlockBackend implements AutoCloseable {
      * @param force as {@link KeySlotCapable#changeKeySlots} says
      */
     public void changeKeySlots(Map<String, String> options, boolean force) throws BlockException {
-        Optional<KeySlotCapable> slots = root().capability(KeySlotCapable.class);
-        if (slots.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "This image format has no key slots");
+        change(
+                KeySlotCapable.class,
+                "This image format has no key slots",
+                slots -> slots.changeKeySlots(options, force, graph.secrets()));
+    }
+
+    /** What a driver with a capability does to its image. */
+    @FunctionalInterface
+    private interface ImageChange<C> {
+        void apply(C capability) throws BlockException;
+    }
+
+    /** Has the topmost driver change its image, drained. @param otherwise what to say of one that can't */
+    private <C> void change(Class<C> type, String otherwise, ImageChange<C> change) throws BlockException {
+        Optional<C> capability = root().capability(type);
+        if (capability.isEmpty()) {
+            throw new BlockException(Kind.UNSUPPORTED, otherwise);
         }
+        requireWriter();
         layer().requireWritable();
         root().<Boolean>whileDrained(() -> {
-            slots.get().changeKeySlots(options, force, graph.secrets());
+            change.apply(capability.get());
             return true;
         });
     }
