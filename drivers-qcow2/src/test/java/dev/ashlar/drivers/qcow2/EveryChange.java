@@ -190,14 +190,18 @@ final class EveryChange {
                         work -> work.run(Kind.GROW, 0, 900))
                 .after(steps(Kind.WRITE, Kind.SNAPSHOT_CREATE)));
         for (Preallocation mode : List.of(Preallocation.METADATA, Preallocation.FALLOC, Preallocation.FULL)) {
-            all.add(Change.of("grow with " + mode.toString().toLowerCase(Locale.ROOT), List.of(), work -> {
+            String name = "grow with " + mode.toString().toLowerCase(Locale.ROOT);
+            Change.Step grow = work -> {
                 long length = work.machine().model().lengthBytes()
                         + 512L * (1 + work.random().nextInt(120));
                 work.machine()
                         .change(
                                 () -> work.machine().history().beginResize(length),
                                 () -> work.machine().image().resize(length, mode));
-            }));
+            };
+            all.add(Change.of(name, List.of(Need.VERSION_3), grow));
+            // in version 2 no disk with snapshots changes its size
+            all.add(Change.of(name + ", version 2", List.of(Need.VERSION_2, Need.PLAIN), grow));
         }
         // a size put down by others leaves the rest of the last cluster, and clusters behind it
         all.add(Change.of("grow over what lies behind the end", List.of(Need.NO_BACKING, Need.PLAIN), work -> {

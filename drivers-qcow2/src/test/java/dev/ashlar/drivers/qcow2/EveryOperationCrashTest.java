@@ -133,8 +133,12 @@ class EveryOperationCrashTest {
     @Test
     void noOperationIsForgotten() throws Exception {
         CalledDriver called = new CalledDriver();
-        for (Change change : changes()) {
-            ChangeRecording.of(change, FIRST_SEED, called.driver());
+        // always the same images: some of a change's steps may find nothing to do on one, and this is about the list of
+        // changes
+        for (long seed = 1; seed <= 3; seed++) {
+            for (Change change : changes()) {
+                ChangeRecording.of(change, seed, called.driver());
+            }
         }
         Set<String> wanted = new TreeSet<>(methodsThatMayChange());
         for (OptionDescriptor option : new Qcow2Driver().amendOptions()) {
@@ -143,7 +147,7 @@ class EveryOperationCrashTest {
             }
         }
         wanted.removeAll(called.calls());
-        assertEquals(Set.of(), wanted, "seed " + FIRST_SEED);
+        assertEquals(Set.of(), wanted);
     }
 
     private static Set<String> methodsThatMayChange() throws Exception {
