@@ -220,9 +220,9 @@ public final class BlockBackend implements AutoCloseable {
         return queue;
     }
 
-    /** The internal snapshots of the topmost node. */
+    /** The internal snapshots of the topmost node; a reader can look at them, and change none. */
     public Snapshots snapshots() {
-        return Snapshots.of(root());
+        return Snapshots.of(this);
     }
 
     /**

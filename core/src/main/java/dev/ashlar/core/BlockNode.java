@@ -167,7 +167,12 @@ public final class BlockNode {
      * @throws BlockException UNSUPPORTED if the driver has no room for one
      */
     public VmState openVmState() throws BlockException {
-        return VmState.open(this);
+        return openVmState(true);
+    }
+
+    /** As {@link #openVmState()}. @param writing whether it will be changed; if not, changes are refused */
+    public VmState openVmState(boolean writing) throws BlockException {
+        return VmState.open(this, writing);
     }
 
     /**

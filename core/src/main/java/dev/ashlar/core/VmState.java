@@ -21,18 +21,20 @@ import java.util.Optional;
  */
 public final class VmState implements AutoCloseable {
     private final BlockNode node;
+    private final boolean writing;
     private Area area;
 
     /** The way to the state through one opening of the driver. */
     private record Area(DriverInstance driver, VmStateCapable capable, FormatLayer layer) {}
 
-    private VmState(BlockNode node, Area area) {
+    private VmState(BlockNode node, boolean writing, Area area) {
         this.node = node;
+        this.writing = writing;
         this.area = area;
     }
 
-    static VmState open(BlockNode node) throws BlockException {
-        return new VmState(node, node.whileControlled(() -> areaOf(node)));
+    static VmState open(BlockNode node, boolean writing) throws BlockException {
+        return new VmState(node, writing, node.whileControlled(() -> areaOf(node)));
     }
 
     private static Area areaOf(BlockNode node) throws BlockException {
@@ -79,8 +81,9 @@ public final class VmState implements AutoCloseable {
         });
     }
 
-    /** Writes the buffer. Durable with the snapshot that is created with it. */
+    /** Writes the buffer. Durable with the snapshot that is created with it. @throws BlockException READ_ONLY; TOO_LARGE */
     public void write(long offset, MemorySegment source) throws BlockException {
+        requireWriting();
         this.<Boolean>whileDrained(now -> {
             requireInside(now, offset, source.byteSize());
             now.layer().write(offset, source, Origin.PARENT);
@@ -88,12 +91,19 @@ public final class VmState implements AutoCloseable {
         });
     }
 
-    /** Gives up the state that goes with the live disk; snapshots keep theirs. */
+    /** Gives up the state that goes with the live disk; snapshots keep theirs. @throws BlockException READ_ONLY */
     public void drop() throws BlockException {
+        requireWriting();
         this.<Boolean>whileDrained(now -> {
             now.capable().dropVmState();
             return true;
         });
+    }
+
+    private void requireWriting() throws BlockException {
+        if (!writing || node.isReadOnly()) {
+            throw new BlockException(Kind.READ_ONLY, "Device '" + node.name() + "' is read only");
+        }
     }
 
     private void requireInside(Area now, long offset, long lengthBytes) throws BlockException {

@@ -24,14 +24,22 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Snapshots {
     private final BlockNode node;
+    /** Who asks; null for control code, which asks by node. */
+    private final @Nullable BlockBackend user;
 
-    private Snapshots(BlockNode node) {
+    private Snapshots(BlockNode node, @Nullable BlockBackend user) {
         this.node = node;
+        this.user = user;
     }
 
-    /** The snapshots of a node. */
+    /** The snapshots of a node, for control code: whether they can change depends on the node alone. */
     public static Snapshots of(BlockNode node) {
-        return new Snapshots(Objects.requireNonNull(node, "node"));
+        return new Snapshots(Objects.requireNonNull(node, "node"), null);
+    }
+
+    /** The snapshots of the node where a user is now. One that was attached for reading changes none, be the node writable or not (G5). */
+    public static Snapshots of(BlockBackend user) {
+        return new Snapshots(user.root(), user);
     }
 
     /** The node that was asked for. */
@@ -42,7 +50,7 @@ public final class Snapshots {
     /** Whether {@link #create} can work: a medium, writable, and the driver or the fallback child has snapshots. */
     public boolean isSupported() {
         SnapshotCarrier carrier = SnapshotCarrier.find(node);
-        return carrier != null && carrier.isWritable();
+        return carrier != null && carrier.isWritable() && mayWrite();
     }
 
     /** The node whose driver keeps the snapshots: this one, or a fallback child. */
@@ -164,7 +172,7 @@ public final class Snapshots {
      * meanwhile and opened again over the same child with the same options.
      *
      * @param snapshot an entry of {@link #list}
-     * @throws BlockException NO_MEDIUM "Block driver is closed"; BUSY "Device has active dirty bitmaps"; UNSUPPORTED; NOT_FOUND. If a
+     * @throws BlockException NO_MEDIUM "Block driver is closed"; BUSY "Device has active dirty bitmaps"; READ_ONLY; UNSUPPORTED; NOT_FOUND. If a
      *     driver could not be opened again, its node is left without one; a failure to apply goes before that one
      */
     public void apply(SnapshotInfo snapshot) throws BlockException {
@@ -233,7 +241,7 @@ public final class Snapshots {
      * Deletes the first snapshot that has the id (if given) and the name (if given). The node is drained first, so that no request is
      * under way while tables change.
      *
-     * @throws BlockException INVALID if neither is given; NO_MEDIUM; UNSUPPORTED; NOT_FOUND; BUSY while it is open for reading
+     * @throws BlockException INVALID if neither is given; NO_MEDIUM; READ_ONLY; UNSUPPORTED; NOT_FOUND; BUSY while it is open for reading
      */
     public void delete(@Nullable String id, @Nullable String name) throws BlockException {
         SnapshotCarrier.<Boolean>whileControlled(node, () -> {
@@ -262,7 +270,7 @@ public final class Snapshots {
         });
     }
 
-    /** Gives a snapshot another name. @throws BlockException UNSUPPORTED where the driver can't */
+    /** Gives a snapshot another name. @throws BlockException UNSUPPORTED where the driver can't; NO_MEDIUM, READ_ONLY, NOT_FOUND */
     public SnapshotInfo rename(SnapshotInfo snapshot, String name) throws BlockException {
         Objects.requireNonNull(name, "name");
         SnapshotCarrier carrier = requireCarrier();
@@ -320,7 +328,7 @@ public final class Snapshots {
 
     /** The state of a machine that goes with the live disk. @return to be closed by the caller */
     public VmState openVmState() throws BlockException {
-        return requireCarrier().node().openVmState();
+        return requireCarrier().node().openVmState(mayWrite());
     }
 
     /**
@@ -377,8 +385,12 @@ public final class Snapshots {
         return index.list().get(at);
     }
 
+    private boolean mayWrite() {
+        return user == null || !user.isReadOnly();
+    }
+
     private void requireWritable() throws BlockException {
-        if (node.isReadOnly()) {
+        if (node.isReadOnly() || !mayWrite()) {
             throw new BlockException(Kind.READ_ONLY, "Device '" + node.name() + "' is read only");
         }
     }
