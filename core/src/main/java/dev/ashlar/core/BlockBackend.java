@@ -379,7 +379,7 @@ public final class BlockBackend implements AutoCloseable {
             graph.requireOutside(List.of(root()));
         }
         if (closed.compareAndSet(false, true)) {
-            graph.detachBackend(this, edge);
+            graph.lifecycle().detach(this, edge);
         }
     }
 
@@ -442,7 +442,7 @@ public final class BlockBackend implements AutoCloseable {
 
     void queueClosed() throws BlockException {
         openQueues.decrementAndGet();
-        graph.closeLeftovers();
+        graph.lifecycle().closeLeftovers();
     }
 
     private void checkOpen() throws BlockException {

@@ -6,9 +6,7 @@ import dev.ashlar.core.spi.MeasureRequest;
 import dev.ashlar.core.spi.MeasuredSize;
 import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.core.spi.SizeMeasurable;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -29,12 +27,8 @@ public final class BlockGraph implements AutoCloseable {
     private final DrainControl drains = new DrainControl(lock);
     private final ControlLock changes = new ControlLock();
 
-    // Guarded by the lock.
-    private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
-    private final NodeNames names = new NodeNames();
-    private final Set<BlockBackend> backends = new LinkedHashSet<>();
-    private final Set<BlockNode> owned = new LinkedHashSet<>();
-    private boolean closed;
+    private final GraphMembers members = new GraphMembers();
+    private final NodeLifecycle lifecycle = new NodeLifecycle(this, members);
 
     private volatile SecretSource secrets = SecretSource.NONE;
     private volatile Consumer<String> notices = line -> {};
@@ -153,17 +147,7 @@ public final class BlockGraph implements AutoCloseable {
      */
     public void closeNode(BlockNode node) throws BlockException {
         requireOutside(List.of(node));
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            if (!owned.contains(node)) {
-                throw new BlockException(Kind.INVALID, "Node " + node.name() + " is not owned by the monitor");
-            }
-            if (!node.parentEdges().isEmpty()) {
-                throw new BlockException(Kind.BUSY, "Node " + node.name() + " is in use");
-            }
-            owned.remove(node);
-        }
-        closeIfUnneeded(node);
+        lifecycle.disown(node);
     }
 
     /**
@@ -183,7 +167,7 @@ public final class BlockGraph implements AutoCloseable {
             edge.becomeReader();
         }
         BlockBackend backend = new BlockBackend(this, edge, false);
-        attachBackend(backend, edge);
+        lifecycle.attach(backend, edge);
         return backend;
     }
 
@@ -202,23 +186,14 @@ public final class BlockGraph implements AutoCloseable {
     /** The node of that name. */
     public Optional<BlockNode> node(String name) {
         try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            return Optional.ofNullable(nodes.get(name));
+            return Optional.ofNullable(members.node(locked, name));
         }
     }
 
     /** The node of that name, or the topmost one of the device of that name. @throws BlockException NOT_FOUND */
     public BlockNode lookUp(String deviceOrNode) throws BlockException {
         try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            BlockBackend device = device(deviceOrNode);
-            BlockNode node = device != null ? device.root() : nodes.get(deviceOrNode);
-            if (node == null) {
-                String name = FileNames.escape(deviceOrNode);
-                throw new BlockException(
-                        Kind.NOT_FOUND, "Cannot find device='" + name + "' nor node-name='" + name + "'");
-            }
-            return node;
+            return members.lookUp(locked, deviceOrNode);
         }
     }
 
@@ -261,33 +236,7 @@ public final class BlockGraph implements AutoCloseable {
     /** Closes every backend that is still open, then what the graph itself keeps, and with them all nodes. */
     @Override
     public void close() throws BlockException {
-        List<BlockBackend> open;
-        List<BlockNode> kept;
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            closed = true;
-            open = new ArrayList<>(backends).reversed();
-            kept = new ArrayList<>(owned).reversed();
-            owned.clear();
-        }
-        BlockException failure = null;
-        for (BlockBackend backend : open) {
-            try {
-                backend.close();
-            } catch (BlockException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        for (BlockNode node : kept) {
-            try {
-                closeIfUnneeded(node);
-            } catch (BlockException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        lifecycle.closeAll();
     }
 
     SecretSource secrets() {
@@ -307,25 +256,22 @@ public final class BlockGraph implements AutoCloseable {
         return changes;
     }
 
+    /** How nodes come and go. */
+    NodeLifecycle lifecycle() {
+        return lifecycle;
+    }
+
     Collection<BlockNode> known(GraphLock.Locked locked) {
-        locked.requireValid();
-        return nodes.values();
+        return members.nodes(locked);
     }
 
     boolean isKnown(GraphLock.Locked locked, BlockNode node) {
-        locked.requireValid();
-        return nodes.get(node.name()) == node;
+        return members.contains(locked, node);
     }
 
     boolean isUsedByBackend(BlockNode node) {
         try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            for (BlockBackend backend : backends) {
-                if (backend.root() == node) {
-                    return true;
-                }
-            }
-            return false;
+            return members.isUsedByBackend(locked, node);
         }
     }
 
@@ -349,230 +295,13 @@ public final class BlockGraph implements AutoCloseable {
         if (!changes.isHeldByThisThread()) {
             throw new IllegalStateException("G1: a change of the graph without the change lock");
         }
-        assert drains.isOutsideOfAll(locked, this) : "G1: a request changes the graph";
+        requireChangeable(locked);
         drains.graphChanged(locked, this);
     }
 
-    /** A name for a node that is being opened: the wanted one, or a generated one. */
-    String reserveName(@Nullable String wanted) throws BlockException {
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            if (closed) {
-                throw new IllegalStateException("the graph is closed");
-            }
-            return names.reserve(wanted, nodes.keySet(), deviceNames());
-        }
-    }
-
-    void releaseName(String name) {
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            names.release(name);
-        }
-    }
-
-    /** Makes an open node known, with its edges; it stands still at once if a section covers it (D4). */
-    void add(BlockNode node) {
-        changes.lock();
-        try (GraphLock.Locked locked = lock.lock()) {
-            names.release(node.name());
-            nodes.put(node.name(), node);
-            for (ChildEdge edge : node.edges()) {
-                edge.bind(node);
-                if (!edge.node().parentEdges().contains(edge)) {
-                    edge.node().parentEdges().add(edge);
-                }
-            }
-            BlockNode origin = node.origin();
-            if (origin != null) {
-                origin.addView(1);
-            }
-            edgesChanged(locked);
-        } finally {
-            changes.unlock();
-        }
-    }
-
-    /** Keeps a node without a user. */
-    void own(BlockNode node) {
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            owned.add(node);
-        }
-    }
-
-    /**
-     * Adds an edge, whose parent may still be being opened, if its permissions go together with those of others (G5).
-     *
-     * @throws BlockException NOT_FOUND if the child is being closed; PERMISSION, LOCKED; then nothing has changed
-     */
-    void attach(ChildEdge edge) throws BlockException {
-        changes.lock();
-        try {
-            BlockNode child = edge.node();
-            try (GraphLock.Locked locked = lock.lock()) {
-                locked.requireValid();
-                assert drains.isOutsideOfAll(locked, this) : "G1: a request changes the graph";
-                if (child.isClosing()) {
-                    throw new BlockException(
-                            Kind.NOT_FOUND, "Failed to find node with node-name='" + child.name() + "'");
-                }
-                child.parentEdges().add(edge);
-            }
-            boolean done = false;
-            try {
-                PermissionUpdate.run(this);
-                done = true;
-            } finally {
-                if (!done) {
-                    try (GraphLock.Locked locked = lock.lock()) {
-                        locked.requireValid();
-                        child.parentEdges().remove(edge);
-                    }
-                }
-            }
-        } finally {
-            changes.unlock();
-        }
-    }
-
-    void attachBackend(BlockBackend backend, ChildEdge edge) throws BlockException {
-        String device = edge.deviceName();
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            if (device != null) {
-                names.checkDevice(device, nodes.keySet(), deviceNames());
-            }
-            backends.add(backend);
-        }
-        boolean done = false;
-        try {
-            attach(edge);
-            done = true;
-        } finally {
-            if (!done) {
-                forgetBackend(backend);
-            }
-        }
-    }
-
-    void detachBackend(BlockBackend backend, ChildEdge edge) throws BlockException {
-        forgetBackend(backend);
-        detach(edge);
-    }
-
-    /** Removes an edge and closes what nobody needs any more. */
-    void detach(ChildEdge edge) throws BlockException {
-        BlockNode child;
-        changes.lock();
-        try {
-            try (GraphLock.Locked locked = lock.lock()) {
-                // Asked only now: until here the edge may be led elsewhere.
-                child = edge.node();
-                child.parentEdges().remove(edge);
-                edgesChanged(locked);
-            }
-            PermissionUpdate.relax(this);
-        } finally {
-            changes.unlock();
-        }
-        closeIfUnneeded(child);
-    }
-
-    /** Closes a node that has no users left, then its children. The first failure is thrown after all is closed (D8). */
-    void closeIfUnneeded(BlockNode node) throws BlockException {
-        // Not while a change is under way: it may be about to lead somebody here.
-        changes.lock();
-        try (GraphLock.Locked locked = lock.lock()) {
-            if (!isKnown(locked, node) || owned.contains(node) || !node.claimClosing()) {
-                return;
-            }
-        } finally {
-            changes.unlock();
-        }
-        BlockException failure = null;
-        try {
-            closeUnused(node);
-        } catch (BlockException e) {
-            failure = e;
-        }
-        for (ChildEdge edge : node.edges()) {
-            try {
-                detach(edge);
-            } catch (BlockException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        BlockNode origin = node.origin();
-        if (origin != null) {
-            try (GraphLock.Locked locked = lock.lock()) {
-                locked.requireValid();
-                origin.addView(-1);
-            }
-            closeIfUnneeded(origin);
-        }
-        if (failure != null) {
-            throw failure;
-        }
-    }
-
-    /** Closes nodes that were kept only because a queue could still reach their files. */
-    void closeLeftovers() throws BlockException {
-        for (BlockNode node : nodes().reversed()) {
-            if (node.isLeftover()) {
-                closeIfUnneeded(node);
-            }
-        }
-    }
-
-    private void closeUnused(BlockNode node) throws BlockException {
-        node.controlLock().lock();
-        try (DrainedSection section = node.drain()) {
-            assert section.nodes().contains(node);
-            // A driver that could not be opened again is closed already.
-            if (!node.layer().isClosed()) {
-                node.layer().closeInstance();
-            }
-        } finally {
-            forget(node);
-            node.controlLock().unlock();
-        }
-    }
-
-    private void forget(BlockNode node) {
-        changes.lock();
-        try (GraphLock.Locked locked = lock.lock()) {
-            nodes.remove(node.name());
-            edgesChanged(locked);
-        } finally {
-            changes.unlock();
-        }
-    }
-
-    private void forgetBackend(BlockBackend backend) {
-        try (GraphLock.Locked locked = lock.lock()) {
-            locked.requireValid();
-            backends.remove(backend);
-        }
-    }
-
-    private Set<String> deviceNames() {
-        Set<String> devices = new LinkedHashSet<>();
-        for (BlockBackend backend : backends) {
-            String name = backend.deviceName();
-            if (name != null) {
-                devices.add(name);
-            }
-        }
-        return devices;
-    }
-
-    private @Nullable BlockBackend device(String name) {
-        for (BlockBackend backend : backends) {
-            if (name.equals(backend.deviceName())) {
-                return backend;
-            }
-        }
-        return null;
+    /** G1: never from inside a request. */
+    void requireChangeable(GraphLock.Locked locked) {
+        locked.requireValid();
+        assert drains.isOutsideOfAll(locked, this) : "G1: a request changes the graph";
     }
 }

@@ -216,7 +216,7 @@ final class DriverReopening {
         node.dropChildren();
         for (ChildEdge edge : edges) {
             try {
-                node.graph().detach(edge);
+                node.graph().lifecycle().detach(edge);
             } catch (BlockException e) {
                 // What failed before is what the caller hears of.
             }

@@ -116,7 +116,7 @@ public final class GraphTransaction {
             touched = touched();
         }
         for (BlockNode node : used) {
-            graph.closeIfUnneeded(node);
+            graph.lifecycle().closeIfUnneeded(node);
         }
     }
 

@@ -48,7 +48,7 @@ final class NewFile {
         all.put("filename", choice.fileName());
         all.putIfAbsent("size", "0");
         protocol.create(new ImageCreation.Request(Map.copyOf(all), null, null, graph.secrets()));
-        String nodeName = graph.reserveName(null);
+        String nodeName = graph.lifecycle().reserveName(null);
         ProtocolInstance instance = null;
         try {
             OpenContext context = new OpenContext(
@@ -75,7 +75,7 @@ final class NewFile {
             if (!keepWhenUnopened) {
                 protocol.delete(choice.fileName());
             }
-            graph.releaseName(nodeName);
+            graph.lifecycle().releaseName(nodeName);
             throw e;
         }
     }
@@ -93,7 +93,7 @@ final class NewFile {
 
     /** @param report failures are to be reported: nothing failed before */
     void close(boolean report) throws BlockException {
-        graph.releaseName(nodeName);
+        graph.lifecycle().releaseName(nodeName);
         close(instance, report);
     }
 

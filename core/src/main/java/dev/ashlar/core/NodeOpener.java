@@ -67,11 +67,11 @@ final class NodeOpener {
         PermissionRules.ofBackend(edge, root.mode());
         boolean ready = false;
         try {
-            graph.attachBackend(backend, edge);
+            graph.lifecycle().attach(backend, edge);
             ready = true;
         } finally {
             if (!ready) {
-                graph.closeIfUnneeded(root);
+                graph.lifecycle().closeIfUnneeded(root);
             }
         }
         return backend;
@@ -81,7 +81,7 @@ final class NodeOpener {
     static BlockNode openOwned(BlockGraph graph, @Nullable String fileName, OpenOptions options) throws BlockException {
         NodeOpener opener = new NodeOpener(graph, options);
         BlockNode root = opener.open(topmost(fileName, options));
-        graph.own(root);
+        graph.lifecycle().own(root);
         return root;
     }
 
@@ -104,7 +104,7 @@ final class NodeOpener {
         try {
             return opener.probe(file).driver().name();
         } finally {
-            graph.closeIfUnneeded(file);
+            graph.lifecycle().closeIfUnneeded(file);
         }
     }
 
@@ -172,7 +172,7 @@ final class NodeOpener {
             }
         } finally {
             if (probed == null) {
-                graph.closeIfUnneeded(file);
+                graph.lifecycle().closeIfUnneeded(file);
             }
         }
         formatProbed |= probed.guessed() && spec.chainDepth() == 0;
@@ -201,7 +201,7 @@ final class NodeOpener {
     }
 
     private BlockNode openProtocol(BlockDriver driver, String fileName, NodeSpec spec) throws BlockException {
-        String name = graph.reserveName(spec.nodeName());
+        String name = graph.lifecycle().reserveName(spec.nodeName());
         DriverInstance instance = null;
         try {
             Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
@@ -216,14 +216,14 @@ final class NodeOpener {
             String shownName = fileName.isEmpty() ? protocol.fileName() : FileNames.plain(fileName, driver);
             BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
             node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
-            graph.add(node);
+            graph.lifecycle().add(node);
             instance = null;
             return node;
         } finally {
             if (instance != null) {
                 instance.close();
             }
-            graph.releaseName(name);
+            graph.lifecycle().releaseName(name);
         }
     }
 
@@ -237,7 +237,7 @@ final class NodeOpener {
         Map<String, String> own = spec.ownOptions(driver, options.wantsBacking());
         try {
             ChildEdge fileEdge = attach(driver.childNames().get(0), driver.fileRoles(own), file, spec, edges);
-            name = graph.reserveName(spec.nodeName());
+            name = graph.lifecycle().reserveName(spec.nodeName());
             FailStop failStop = new FailStop();
             LayerAccess access = fileEdge.carry(new LayerAccess(file.layer(), file.fileName(), failStop));
             // Classes instead of lambdas on the way of every opening: the first lambda of a program costs milliseconds.
@@ -274,7 +274,7 @@ final class NodeOpener {
             BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
             node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
             rememberBacking(node, spec);
-            graph.add(node);
+            graph.lifecycle().add(node);
             done = true;
             return node;
         } finally {
@@ -282,7 +282,7 @@ final class NodeOpener {
                 abandon(instance, file, edges);
             }
             if (name != null) {
-                graph.releaseName(name);
+                graph.lifecycle().releaseName(name);
             }
         }
     }
@@ -414,7 +414,7 @@ final class NodeOpener {
         ChildEdge edge = new ChildEdge(name, roles, child);
         PermissionRules.ofChild(edge, mode(spec), null);
         edges.add(edge);
-        graph.attach(edge);
+        graph.lifecycle().attach(edge);
         return edge;
     }
 
@@ -429,13 +429,13 @@ final class NodeOpener {
         }
         for (int i = edges.size() - 1; i >= 0; i--) {
             try {
-                graph.detach(edges.get(i));
+                graph.lifecycle().detach(edges.get(i));
             } catch (BlockException e) {
                 // Likewise.
             }
         }
         try {
-            graph.closeIfUnneeded(file);
+            graph.lifecycle().closeIfUnneeded(file);
         } catch (BlockException e) {
             // Likewise.
         }

@@ -28,7 +28,7 @@ final class SnapshotView {
             throw new BlockException(
                     Kind.UNSUPPORTED, "Device '" + origin.name() + "' does not support internal snapshots of its own");
         }
-        String name = graph.reserveName(null);
+        String name = graph.lifecycle().reserveName(null);
         FormatInstance instance = null;
         try {
             instance = capable.get().openSnapshot(snapshot);
@@ -48,15 +48,15 @@ final class SnapshotView {
             BlockNode node =
                     new BlockNode(graph, origin.driver(), origin.fileName(), layer, permissions, edges, origin);
             // Locks stay as the origin took them: the view reads, which the origin does as well.
-            graph.add(node);
+            graph.lifecycle().add(node);
             ChildEdge root = ChildEdge.ofUser(null, node);
             PermissionRules.ofBackend(root, permissions);
             BlockBackend backend = new BlockBackend(graph, root, false);
-            graph.attachBackend(backend, root);
+            graph.lifecycle().attach(backend, root);
             instance = null;
             return backend;
         } finally {
-            graph.releaseName(name);
+            graph.lifecycle().releaseName(name);
             if (instance != null) {
                 instance.close();
             }
