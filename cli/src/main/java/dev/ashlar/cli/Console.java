@@ -2,7 +2,9 @@ package dev.ashlar.cli;
 
 import dev.ashlar.cli.object.UserObjects;
 import dev.ashlar.cli.output.Escapes;
+import dev.ashlar.cli.output.WatchedOutput;
 import java.io.BufferedOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -10,14 +12,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /**
- * The name a program was called by, the three streams it talks through, and the objects its command line defined. Standard output is buffered until {@link #flush}; a
- * reader that went away is no error, what is left is dropped. Used by one thread.
+ * The name a program was called by, the three streams it talks through, and the objects its command line defined. Standard output is buffered until {@link #flush};
+ * what is said after it failed is dropped. Used by one thread.
  */
 public final class Console {
     private static final int BUFFER_BYTES = 32 * 1024;
+    /** What the kernel says of a pipe that nobody reads any more. */
+    private static final String NO_READER = "Broken pipe";
 
     private final String program;
     private final InputStream in;
+    private final WatchedOutput watched;
     private final PrintStream out;
     private final PrintStream err;
     private final UserObjects objects;
@@ -26,7 +31,8 @@ public final class Console {
     public Console(String program, InputStream in, OutputStream out, OutputStream err) {
         this.program = program;
         this.in = in;
-        this.out = new PrintStream(new BufferedOutputStream(out, BUFFER_BYTES), false, StandardCharsets.UTF_8);
+        this.watched = new WatchedOutput(out);
+        this.out = new PrintStream(new BufferedOutputStream(watched, BUFFER_BYTES), false, StandardCharsets.UTF_8);
         this.err = new PrintStream(new BufferedOutputStream(err, 1024), false, StandardCharsets.UTF_8);
         this.objects = new UserObjects(new Notices());
     }
@@ -48,6 +54,7 @@ public final class Console {
     private Console(String program, Console other) {
         this.program = program;
         in = other.in;
+        watched = other.watched;
         out = other.out;
         err = other.err;
         objects = other.objects;
@@ -135,8 +142,28 @@ public final class Console {
         return new ProgramExit(1);
     }
 
+    /** Whether nobody gets what is said on standard output: a command that only lists need not go on. */
+    public boolean isOutputLost() {
+        return watched.failure() != null;
+    }
+
     public void flush() {
         out.flush();
         err.flush();
+    }
+
+    /**
+     * Says what is left to be said. A reader that went away is no error, as with qemu-img; one that cannot take what it is given is.
+     *
+     * @return whether standard output has everything that was meant for it
+     */
+    boolean finish() {
+        flush();
+        IOException failure = watched.failure();
+        if (failure == null || NO_READER.equals(failure.getMessage())) {
+            return true;
+        }
+        error("write error: " + failure.getMessage());
+        return false;
     }
 }

@@ -72,8 +72,7 @@ public final class Main {
         } finally {
             console.objects().close();
         }
-        console.flush();
-        return status;
+        return console.finish() || status != 0 ? status : 1;
     }
 
     /** Bytes that are not UTF-8 come here as the replacement character: another file or snapshot could bear the name that results. */

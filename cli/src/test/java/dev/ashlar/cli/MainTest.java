@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,15 +72,69 @@ class MainTest {
 
     @Test
     void aReaderThatWentAwayIsNoError() {
-        OutputStream gone = new OutputStream() {
-            @Override
-            public void write(int b) throws IOException {
-                throw new IOException("Broken pipe");
-            }
-        };
-        int status = Main.run("ashlar", new String[] {"--help"}, InputStream.nullInputStream(), gone, err);
+        int status = Main.run(
+                "ashlar", new String[] {"--help"}, InputStream.nullInputStream(), new Deaf("Broken pipe"), err);
         assertEquals(0, status);
         assertEquals("", err.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void aListThatNobodyReadsEndsEarly() throws IOException {
+        String image = file("big.qcow2");
+        assertEquals(0, run("ashlar", "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", image, "8M"));
+        StringBuilder script = new StringBuilder();
+        for (int at = 0; at < 8 << 20; at += 8192) {
+            script.append("write -q ").append(at).append(" 512\n");
+        }
+        InputStream in = new ByteArrayInputStream(script.toString().getBytes(StandardCharsets.UTF_8));
+        assertEquals(0, Main.run("qemu-io", new String[] {image}, in, OutputStream.nullOutputStream(), err));
+        // Damage at the end, which only a list that gets there finds.
+        try (RandomAccessFile header = new RandomAccessFile(image, "rw")) {
+            header.seek(36);
+            int l1Entries = header.readInt();
+            header.seek(header.readLong() + 8L * (l1Entries - 1));
+            header.writeLong(1L << 63 | 512);
+        }
+        assertEquals(1, run("ashlar", "map", "--output=json", image));
+        err.reset();
+        Deaf deaf = new Deaf("Broken pipe");
+        assertEquals(0, Main.run("ashlar", new String[] {"map", "--output=json", image}, in, deaf, err));
+        assertEquals(1, deaf.calls, "nothing is tried after the first failure");
+        assertEquals("", err.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void whatCannotBeSaidIsAnError() {
+        assertEquals(
+                1,
+                Main.run(
+                        "ashlar",
+                        new String[] {"--help"},
+                        InputStream.nullInputStream(),
+                        new Deaf("No space left on device"),
+                        err));
+        assertEquals("ashlar: write error: No space left on device\n", err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** A stream that takes nothing. */
+    private static final class Deaf extends OutputStream {
+        private final String reason;
+        private int calls;
+
+        Deaf(String reason) {
+            this.reason = reason;
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+            calls++;
+            throw new IOException(reason);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            write(0);
+        }
     }
 
     @Test

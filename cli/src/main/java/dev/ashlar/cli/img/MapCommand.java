@@ -67,7 +67,7 @@ final class MapCommand {
         }
         try {
             Extent current = new Extent(startOffset, 0, 0, false, false, false, -1, null);
-            while (current.end() < end) {
+            while (current.end() < end && !console.isOutputLost()) {
                 Extent next = look(image, current.end(), end - current.end());
                 if (current.continuesIn(next)) {
                     current = current.longerBy(next.lengthBytes);

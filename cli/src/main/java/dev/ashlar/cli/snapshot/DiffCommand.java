@@ -107,6 +107,9 @@ public final class DiffCommand {
             console.out().print(Decimals.left("Offset", 16) + "Length\n");
         }
         for (Snapshots.Range range : ranges) {
+            if (console.isOutputLost()) {
+                return;
+            }
             total += range.lengthBytes();
             console.out()
                     .print(Decimals.left("0x" + Long.toHexString(range.guestOffset()), 16) + "0x"
