@@ -35,6 +35,7 @@ class SideBySideTest {
             "bitmaps.txt",
             "measure.txt",
             "tables.txt",
+            "zeroes.txt",
             "resize.txt",
             "amend.txt",
             "data-file.txt",

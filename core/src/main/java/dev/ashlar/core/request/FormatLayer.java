@@ -174,7 +174,7 @@ public final class FormatLayer extends Layer {
         long end = offset + lengthBytes;
         long from = Math.min(roundUp(offset, zeroUnit), end);
         long to = end >= lengthBytes() ? end : Math.max(roundDown(end, zeroUnit), from);
-        zeroEdge(offset, from - offset);
+        PartialUnit.zero(this, zeroUnit, offset, from - offset, mayUnmap);
         long at = from;
         while (at < to) {
             long done = instance.writeZeroes(at, to - at, mayUnmap);
@@ -186,32 +186,7 @@ public final class FormatLayer extends Layer {
             }
             at += checkCovered(done, to - at);
         }
-        zeroEdge(to, end - to);
-    }
-
-    /**
-     * Part of a unit: written as data, unless it is zeros of this layer already. Where nothing but the end of a backing file makes it zeros, they are made this
-     * layer's own: another backing file may come to stand there.
-     */
-    private void zeroEdge(long offset, long lengthBytes) throws BlockException {
-        if (lengthBytes == 0) {
-            return;
-        }
-        BlockStatus status = statusOf(offset, lengthBytes, 0);
-        boolean zero = status.zero() && status.lengthBytes() >= lengthBytes;
-        if (zero && (backing == null || (status.allocated() && status.depth() == 0))) {
-            return;
-        }
-        if (!zero || !zeroUnit(roundDown(offset, zeroUnit))) {
-            Zeros.write(this, offset, lengthBytes);
-        }
-    }
-
-    /** Makes a whole unit zeros by its table entry, if it reads as zeros. */
-    private boolean zeroUnit(long offset) throws BlockException {
-        long unit = Math.min(zeroUnit, lengthBytes() - offset);
-        BlockStatus status = statusOf(offset, unit, 0);
-        return status.zero() && status.lengthBytes() >= unit && instance.writeZeroes(offset, unit, false) == unit;
+        PartialUnit.zero(this, zeroUnit, to, end - to, mayUnmap);
     }
 
     @Override
@@ -265,9 +240,6 @@ public final class FormatLayer extends Layer {
 
     @Override
     void populateSerialised(long offset, long lengthBytes) throws BlockException {
-        if (backing == null) {
-            return;
-        }
         long at = roundDown(offset, allocationUnit);
         long end = Math.min(roundUp(offset + lengthBytes, allocationUnit), lengthBytes());
         while (at < end) {
@@ -277,21 +249,23 @@ public final class FormatLayer extends Layer {
                 return;
             }
             long covered = checkCovered(mapping.lengthBytes(), end - at);
-            at += mapping instanceof Mapping.Backing ? copyUp(at, covered, backing) : covered;
+            at += mapping instanceof Mapping.Backing ? copyUp(at, covered) : covered;
         }
     }
 
-    /** Copies the front of a range that the backing file answers. @return bytes done */
-    private long copyUp(long at, long lengthBytes, Layer below) throws BlockException {
-        long belowLength = below.lengthBytes();
+    /** Copies the front of a range that this layer has not allocated, zeros where nothing is behind it. @return bytes done */
+    private long copyUp(long at, long lengthBytes) throws BlockException {
+        Layer below = backing;
+        long belowLength = below == null ? 0 : below.lengthBytes();
         long zeros = lengthBytes;
         boolean zero = true;
-        if (at < belowLength) {
+        if (below != null && at < belowLength) {
             BlockStatus status = below.status(at, Math.min(lengthBytes, belowLength - at), 1, Origin.PARENT);
             zero = status.zero();
             zeros = status.lengthBytes();
         }
-        long wholeZeros = zero ? roundDown(zeros, allocationUnit) : 0;
+        boolean toTheEnd = at + zeros == lengthBytes();
+        long wholeZeros = !zero ? 0 : toTheEnd ? zeros : roundDown(zeros, allocationUnit);
         if (wholeZeros > 0) {
             zeroSerialised(at, wholeZeros, true);
             return wholeZeros;
