@@ -3,6 +3,7 @@ package dev.ashlar.core.request;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CompressionCapable;
@@ -210,13 +211,19 @@ public final class FormatLayer extends Layer {
         if (resizable.isEmpty()) {
             throw new BlockException(Kind.UNSUPPORTED, "Image format driver does not support resize");
         }
-        long before = lengthBytes();
-        resizable.get().resize(lengthBytes, preallocation);
-        if (backing != null && lengthBytes > before) {
-            // A longer backing file would show through the new end, which must read as zeros.
-            if (backing.lengthBytes() > before) {
-                zeroSerialised(before, lengthBytes - before, false);
-            }
+        Layer below = backing;
+        resizable.get().resize(lengthBytes, preallocation, below == null ? null : new ContentBelow(below));
+    }
+
+    private record ContentBelow(Layer layer) implements BackingContent {
+        @Override
+        public long lengthBytes() throws BlockException {
+            return layer.lengthBytes();
+        }
+
+        @Override
+        public void read(long guestOffset, MemorySegment destination) throws BlockException {
+            layer.read(guestOffset, destination, Origin.PARENT);
         }
     }
 

@@ -6,6 +6,7 @@ import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BitmapStore;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.FormatInfo;
@@ -367,7 +368,7 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     }
 
     @Override
-    public void resize(long lengthBytes, Preallocation preallocation) {
+    public void resize(long lengthBytes, Preallocation preallocation, @Nullable BackingContent backing) {
         requireStill();
         image.resize(lengthBytes);
     }

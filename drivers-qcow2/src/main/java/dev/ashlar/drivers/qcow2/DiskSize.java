@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.Emptiable;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
@@ -42,7 +43,8 @@ final class DiskSize implements Resizable, Emptiable {
     }
 
     @Override
-    public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
+    public void resize(long lengthBytes, Preallocation preallocation, @Nullable BackingContent backing)
+            throws BlockException {
         disk.requireWritable();
         if (lengthBytes % 512 != 0) {
             throw new BlockException(Kind.INVALID, "The new size must be a multiple of 512");
@@ -53,7 +55,7 @@ final class DiskSize implements Resizable, Emptiable {
         }
         if (lengthBytes > disk.sizeBytes()) {
             bitmaps.beforeResize();
-            grow(lengthBytes, preallocation);
+            grow(lengthBytes, preallocation, backing);
             disk.setSizeBytes(lengthBytes);
             return;
         }
@@ -67,22 +69,23 @@ final class DiskSize implements Resizable, Emptiable {
             bitmaps.beforeResize();
             // from the first step on the disk is not longer, whatever becomes of the others
             disk.setSizeBytes(lengthBytes);
-            resizer.shrink(lengthBytes);
+            resizer.shrink(lengthBytes, backing);
             if (dataFile != null) {
                 dataFile.cut(lengthBytes);
             }
         }
     }
 
-    private void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
+    private void grow(long lengthBytes, Preallocation preallocation, @Nullable BackingContent backing)
+            throws BlockException {
         if (dataFile == null) {
-            resizer.grow(disk.sizeBytes(), lengthBytes, preallocation);
+            resizer.grow(disk.sizeBytes(), lengthBytes, preallocation, backing);
             return;
         }
         dataFile.grow(disk.sizeBytes(), lengthBytes, isPlain(), preallocation);
         // what a raw data file holds is the disk's by its tables, too
         boolean linked = dataFile.raw() && preallocation == Preallocation.OFF;
-        resizer.grow(disk.sizeBytes(), lengthBytes, linked ? Preallocation.METADATA : preallocation);
+        resizer.grow(disk.sizeBytes(), lengthBytes, linked ? Preallocation.METADATA : preallocation, backing);
     }
 
     @Override

@@ -99,7 +99,9 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
             MetadataContext context = new MetadataContext(file, sector, header);
             context.overlaps().select(options.overlapClasses());
             context.corruption().setNotices(request.notices());
-            Qcow2Instance instance = new Qcow2Instance(header, context, dataFile, readOnly, punch, checking);
+            boolean hasBacking = header.backingFile() != null || request.describesChild("backing");
+            Qcow2Instance instance =
+                    new Qcow2Instance(header, context, dataFile, readOnly, punch, hasBacking, checking);
             if (!readOnly && !checking) {
                 instance.prepareForWriting();
             }

@@ -63,6 +63,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
 
     /**
      * @param dataFile the file with the guest data, or null where the image itself has it
+     * @param hasBacking something is behind what is not allocated, named by the image or by options
      * @param checking the image is opened to be checked: what is wrong with its bitmaps does not matter here
      */
     Qcow2Instance(
@@ -71,6 +72,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
             @Nullable DataFile dataFile,
             boolean readOnly,
             boolean unmap,
+            boolean hasBacking,
             boolean checking)
             throws BlockException {
         this.header = header;
@@ -87,7 +89,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         OwnedTables tables = new OwnedTables(context, writeBack);
         this.planner = new WritePlanner(context, tables);
         this.compressedPlanner = new CompressedPlanner(context, tables);
-        this.unmapper = new Unmapper(context, tables, header.version() >= 3, header.backingFile() != null);
+        this.unmapper = new Unmapper(context, tables, header.version() >= 3, hasBacking);
         this.guestMap = new GuestMap(file);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
@@ -95,8 +97,10 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         Resizer resizer = new Resizer(
                 context,
                 writeBack,
-                new DiskEnd(context, guestMap, compressedReader, planner, unmapper, header.backingFile() != null),
-                new Preallocator(context, tables, header.version() >= 3, dataFile != null && dataFile.raw()));
+                new DiskEnd(context, guestMap, compressedReader, planner, unmapper, hasBacking),
+                unmapper,
+                new Preallocator(context, tables, header.version() >= 3, dataFile != null && dataFile.raw()),
+                header.version() >= 3);
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
         DiskSize size = new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, header.version());
         this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack);

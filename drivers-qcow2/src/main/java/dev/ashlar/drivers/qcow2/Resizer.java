@@ -2,9 +2,11 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.drivers.qcow2.alloc.Preallocator;
+import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -13,6 +15,7 @@ import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import dev.ashlar.drivers.qcow2.metadata.WriteBack;
 import dev.ashlar.drivers.qcow2.snapshot.ExclusiveMetadata;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Changes the length of the live L1 table and the disk's size: the new table is complete and durable, then size and table are in force with one write of the
@@ -24,11 +27,22 @@ final class Resizer {
     private final ClusterGeometry geometry;
     private final ImageFile file;
     private final DiskEnd diskEnd;
+    private final Unmapper unmapper;
     private final Preallocator preallocator;
+    private final boolean zeroFlag;
 
-    Resizer(MetadataContext context, WriteBack writeBack, DiskEnd diskEnd, Preallocator preallocator) {
+    /** @param zeroFlag the image's version knows zero clusters */
+    Resizer(
+            MetadataContext context,
+            WriteBack writeBack,
+            DiskEnd diskEnd,
+            Unmapper unmapper,
+            Preallocator preallocator,
+            boolean zeroFlag) {
         this.diskEnd = diskEnd;
+        this.unmapper = unmapper;
         this.preallocator = preallocator;
+        this.zeroFlag = zeroFlag;
         this.context = context;
         this.writeBack = writeBack;
         this.geometry = context.geometry();
@@ -37,20 +51,26 @@ final class Resizer {
 
     /**
      * Grows the disk. What the L1 table maps behind the old end is VM state, and does not become part of the disk; what else was left there is cleared first. With
-     * preallocation the new part has its clusters before the size says so: all of it, or the disk stays as it was.
+     * preallocation the new part has its clusters before the size says so, and where a longer backing file would show it has its zeros: all of it, or the disk
+     * stays as it was.
+     *
+     * @param backing null: nothing is behind what is not allocated
      */
-    void grow(long oldBytes, long newBytes, Preallocation preallocation) throws BlockException {
+    void grow(long oldBytes, long newBytes, Preallocation preallocation, @Nullable BackingContent backing)
+            throws BlockException {
         long needed = geometry.l1EntriesFor(newBytes);
         requireL1Length(needed);
-        if (diskEnd.clear(oldBytes)) {
+        if (diskEnd.clear(oldBytes, backing)) {
             // the zeros are there before the size shows them
             file.flush();
         }
-        if (preallocation != Preallocation.OFF) {
-            preallocate(oldBytes, newBytes, preallocation);
+        long backingEnd = backing == null ? 0 : backing.lengthBytes();
+        boolean prepares = preallocation != Preallocation.OFF || backingEnd > oldBytes;
+        if (prepares) {
+            prepare(oldBytes, newBytes, preallocation, backingEnd);
         }
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
-            int kept = preallocation == Preallocation.OFF ? (int) geometry.l1EntriesFor(oldBytes) : (int) needed;
+            int kept = prepares ? (int) needed : (int) geometry.l1EntriesFor(oldBytes);
             if (needed > context.active().length() || hasEntries(kept)) {
                 switchTable(exclusive, (int) Math.max(needed, kept), kept, newBytes);
             } else {
@@ -59,16 +79,34 @@ final class Resizer {
         }
     }
 
-    private void preallocate(long oldBytes, long newBytes, Preallocation preallocation) throws BlockException {
+    /** The tables know the new part before the size shows it. */
+    private void prepare(long oldBytes, long newBytes, Preallocation preallocation, long backingEnd)
+            throws BlockException {
         dropVmState(oldBytes);
         extendL1(geometry.l1EntriesFor(newBytes), oldBytes);
+        long from = geometry.alignUp(oldBytes);
         try {
-            preallocator.preallocate(geometry.alignUp(oldBytes), newBytes, preallocation);
+            if (preallocation != Preallocation.OFF) {
+                preallocator.preallocate(from, newBytes, preallocation);
+            }
+            if (backingEnd > oldBytes && newBytes > from) {
+                hideBacking(from, newBytes, preallocation, backingEnd);
+            }
         } catch (BlockException e) {
             if (!file.isFailed()) {
-                giveUpBehind(oldBytes);
+                giveUpBehind(oldBytes, null);
             }
             throw e;
+        }
+    }
+
+    private void hideBacking(long from, long newBytes, Preallocation preallocation, long backingEnd)
+            throws BlockException {
+        if (zeroFlag) {
+            unmapper.writeZeroes(from, geometry.alignUp(newBytes) - from, false);
+        } else if (preallocation == Preallocation.OFF) {
+            // version 2 has no word for zeros: clusters that nobody has written yet stand for them
+            preallocator.preallocate(from, Math.min(newBytes, backingEnd), Preallocation.METADATA);
         }
     }
 
@@ -76,16 +114,16 @@ final class Resizer {
      * Shrinks the disk: the size, then the entries behind it, then the counts, then the file, each durable before the next. A crash after the first step leaves a
      * disk of the new size.
      */
-    void shrink(long newBytes) throws BlockException {
+    void shrink(long newBytes, @Nullable BackingContent backing) throws BlockException {
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {
             exclusive.writeCounts();
             setSize(newBytes);
         }
-        giveUpBehind(newBytes);
+        giveUpBehind(newBytes, backing);
     }
 
-    private void giveUpBehind(long diskBytes) throws BlockException {
-        diskEnd.clearAll(diskBytes);
+    private void giveUpBehind(long diskBytes, @Nullable BackingContent backing) throws BlockException {
+        diskEnd.clearAll(diskBytes, backing);
         // entries gone, F, counts lowered in memory; then the counts, F
         writeBack.flush();
         try (ExclusiveMetadata exclusive = new ExclusiveMetadata(context, writeBack)) {

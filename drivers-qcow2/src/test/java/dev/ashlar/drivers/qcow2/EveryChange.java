@@ -103,7 +103,7 @@ final class EveryChange {
                 .after(steps(Kind.WRITE_CLUSTERS, Kind.SNAPSHOT_CREATE, Kind.WRITE, Kind.FLUSH)));
         all.add(Change.of(
                         "apply a snapshot of another size",
-                        List.of(Need.SNAPSHOTS, Need.VERSION_3, Need.NO_BACKING),
+                        List.of(Need.SNAPSHOTS, Need.VERSION_3),
                         work -> work.run(Kind.SNAPSHOT_APPLY))
                 .after(work -> {
                     work.run(Kind.WRITE_CLUSTERS, Kind.SNAPSHOT_CREATE);
@@ -180,10 +180,17 @@ final class EveryChange {
     }
 
     private static void sizes(List<Change> all) {
+        Change.Step grow = work -> work.run(Kind.GROW, 0, 50 + work.random().nextInt(900));
+        all.add(Change.of("grow", List.of(Need.NO_BACKING), grow));
+        all.add(Change.of("grow over a longer backing file", List.of(Need.LONGER_BACKING), grow));
         all.add(Change.of(
-                "grow",
-                List.of(Need.NO_BACKING),
-                work -> work.run(Kind.GROW, 0, 50 + work.random().nextInt(900))));
+                        "grow sub-clusters over a longer backing file",
+                        List.of(Need.LONGER_BACKING, Need.SUBCLUSTERS),
+                        grow)
+                .after(work -> {
+                    work.run(Kind.WRITE, Operation.PLACES - 2, 40);
+                    work.run(Kind.SNAPSHOT_CREATE);
+                }));
         all.add(Change.of(
                         "grow over snapshots",
                         List.of(Need.SNAPSHOTS, Need.VERSION_3),
@@ -191,7 +198,7 @@ final class EveryChange {
                 .after(steps(Kind.WRITE, Kind.SNAPSHOT_CREATE)));
         for (Preallocation mode : List.of(Preallocation.METADATA, Preallocation.FALLOC, Preallocation.FULL)) {
             String name = "grow with " + mode.toString().toLowerCase(Locale.ROOT);
-            Change.Step grow = work -> {
+            Change.Step growPreallocated = work -> {
                 long length = work.machine().model().lengthBytes()
                         + 512L * (1 + work.random().nextInt(120));
                 work.machine()
@@ -199,12 +206,16 @@ final class EveryChange {
                                 () -> work.machine().history().beginResize(length),
                                 () -> work.machine().image().resize(length, mode));
             };
-            all.add(Change.of(name, List.of(Need.VERSION_3), grow));
+            all.add(Change.of(name, List.of(Need.VERSION_3), growPreallocated));
+            all.add(Change.of(
+                    name + " over a longer backing file",
+                    List.of(Need.VERSION_3, Need.LONGER_BACKING),
+                    growPreallocated));
             // in version 2 no disk with snapshots changes its size
-            all.add(Change.of(name + ", version 2", List.of(Need.VERSION_2, Need.PLAIN), grow));
+            all.add(Change.of(name + ", version 2", List.of(Need.VERSION_2, Need.PLAIN), growPreallocated));
         }
         // a size put down by others leaves the rest of the last cluster, and clusters behind it
-        all.add(Change.of("grow over what lies behind the end", List.of(Need.NO_BACKING, Need.PLAIN), work -> {
+        all.add(Change.of("grow over what lies behind the end", List.of(Need.PLAIN), work -> {
                     long length =
                             work.machine().model().lengthBytes() + work.shape().clusterBytes() / 512 * 512L;
                     work.machine()
@@ -219,7 +230,7 @@ final class EveryChange {
                 .with((image, random) -> image.putU64(24, image.sizeBytes() - 512L * (1 + random.nextInt(4)))));
         all.add(Change.of(
                         "shrink",
-                        List.of(Need.NO_BACKING, Need.PLAIN),
+                        List.of(Need.PLAIN),
                         work -> work.run(Kind.SHRINK, 0, 60 + work.random().nextInt(240)))
                 .after(steps(Kind.WRITE_CLUSTERS, Kind.WRITE, Kind.WRITE_CLUSTERS)));
     }
@@ -266,7 +277,7 @@ final class EveryChange {
                         work -> amended("lazy_refcounts", work.shape().lazyRefcounts() ? "off" : "on")
                                 .on(work))
                 .all(RawFacts::header));
-        all.add(Change.of("amend size", List.of(Need.NO_BACKING), work -> {
+        all.add(Change.of("amend size", List.of(), work -> {
             long length = work.machine().model().lengthBytes()
                     + (work.random().nextBoolean()
                                             && work.machine()

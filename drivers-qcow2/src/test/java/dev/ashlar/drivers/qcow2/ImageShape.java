@@ -22,7 +22,7 @@ import java.util.Random;
  * @param lazyRefcounts the image allows them; this driver keeps its counts all the same
  * @param clusters of the disk at first
  * @param bitmaps stored ones, which only a graph can change
- * @param backing something lies behind what is not allocated, as long as the disk at first
+ * @param backingBytes of what lies behind all that is not allocated: as long as the disk at first, or longer; 0: nothing does
  */
 record ImageShape(
         int version,
@@ -30,7 +30,7 @@ record ImageShape(
         int refcountBits,
         boolean extendedL2,
         boolean lazyRefcounts,
-        boolean backing,
+        long backingBytes,
         int clusters,
         boolean bitmaps) {
     static final String BACKING_NAME = "base.raw";
@@ -43,6 +43,8 @@ record ImageShape(
         COMPRESSION,
         NO_BACKING,
         BACKING,
+        /** There is more of it than the disk shows. */
+        LONGER_BACKING,
         SUBCLUSTERS,
         /** Tables that are full soon. */
         SMALL_CLUSTERS,
@@ -78,15 +80,20 @@ record ImageShape(
         if (needs.contains(Need.COMPRESSION)) {
             width = Math.max(width, 16);
         }
-        boolean backing = needs.contains(Need.BACKING) || (!needs.contains(Need.NO_BACKING) && random.nextInt(3) == 0);
+        boolean backing = needs.contains(Need.BACKING)
+                || needs.contains(Need.LONGER_BACKING)
+                || (!needs.contains(Need.NO_BACKING) && random.nextInt(3) == 0);
+        int clusters = bytes == 512 ? 150 : bytes == 4096 ? 40 : bytes == 16 << 10 ? 12 : 6;
+        boolean longer = needs.contains(Need.LONGER_BACKING) || random.nextBoolean();
+        long below = sizeBytes(clusters, bytes) + (longer ? 512L * (1 + random.nextInt(100)) : 0);
         return new ImageShape(
                 two ? 2 : 3,
                 bytes,
                 width,
                 extended,
                 !two && random.nextInt(4) == 0,
-                backing,
-                bytes == 512 ? 150 : bytes == 4096 ? 40 : bytes == 16 << 10 ? 12 : 6,
+                backing ? below : 0,
+                clusters,
                 false);
     }
 
@@ -105,14 +112,22 @@ record ImageShape(
                 now == 2 ? 16 : 1 << head.getInt(96),
                 extendedL2,
                 lazyRefcounts,
-                backing || head.getLong(8) != 0,
+                head.getLong(8) != 0 ? Math.max(1, backingBytes) : backingBytes,
                 clusters,
                 now > 2 && (head.getLong(88) & 1) != 0);
     }
 
     /** Not a multiple of the cluster size. */
     long sizeBytes() {
+        return sizeBytes(clusters, clusterBytes);
+    }
+
+    private static long sizeBytes(int clusters, int clusterBytes) {
         return (long) clusters * clusterBytes - 512;
+    }
+
+    private boolean backing() {
+        return backingBytes > 0;
     }
 
     Map<String, String> options() {
@@ -126,7 +141,7 @@ record ImageShape(
         if (lazyRefcounts) {
             options.put("lazy_refcounts", "on");
         }
-        if (backing) {
+        if (backing()) {
             options.put("backing_file", BACKING_NAME);
             options.put("backing_fmt", "raw");
         }
@@ -136,8 +151,8 @@ record ImageShape(
     /** What the backing file holds: bytes that say of which sector of the guest they are, as {@link ImageMachine} writes them. */
     SparseBytes backingContent() {
         SparseBytes content = new SparseBytes();
-        if (backing) {
-            byte[] bytes = new byte[(int) sizeBytes()];
+        if (backing()) {
+            byte[] bytes = new byte[(int) backingBytes];
             for (int i = 0; i < bytes.length; i++) {
                 bytes[i] = (byte) (i % 4 == 0 ? 201 : i % 4 == 1 ? 7 : i / 512 + 201);
             }
@@ -175,11 +190,11 @@ record ImageShape(
         return switch (kind) {
             case SNAPSHOT_CREATE -> model.snapshots().size() < most;
             case WRITE_COMPRESSED -> refcountBits >= 16;
-            case SHRINK -> !backing && !bitmaps;
+            case SHRINK -> !bitmaps;
             case GROW, GROW_PREALLOCATED ->
                 !bitmaps && (version == 3 || model.snapshots().isEmpty());
             // version 2 has no word for zeros over a backing file
-            case DISCARD -> version == 3 || !backing;
+            case DISCARD -> version == 3 || !backing();
             default -> true;
         };
     }

@@ -3,6 +3,7 @@ package dev.ashlar.drivers.raw;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
@@ -11,6 +12,7 @@ import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
 import dev.ashlar.core.spi.WritePlan;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An open raw image: guest offset <i>n</i> is byte <i>offset + n</i> of the child. Without a size option it ends where the
@@ -132,7 +134,8 @@ final class RawImage implements FormatInstance, Resizable {
     }
 
     @Override
-    public void resize(long newLengthBytes, Preallocation preallocation) throws BlockException {
+    public void resize(long newLengthBytes, Preallocation preallocation, @Nullable BackingContent backing)
+            throws BlockException {
         if (hasFixedSize) {
             throw new BlockException(Kind.UNSUPPORTED, "Cannot resize fixed-size raw disks");
         }

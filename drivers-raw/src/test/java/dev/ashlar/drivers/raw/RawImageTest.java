@@ -125,16 +125,16 @@ class RawImageTest {
     @Test
     void resizesUnlessItsSizeIsGiven() throws Exception {
         RawImage image = open("offset", "512");
-        image.resize(2 * MIB, Preallocation.OFF);
+        image.resize(2 * MIB, Preallocation.OFF, null);
         assertEquals(2 * MIB, image.lengthBytes());
         assertEquals(2 * MIB + 512, child.lengthBytes());
-        image.resize(MIB, Preallocation.OFF);
+        image.resize(MIB, Preallocation.OFF, null);
         assertEquals(MIB + 512, child.lengthBytes());
         BlockException e =
-                assertThrows(BlockException.class, () -> image.resize(Long.MAX_VALUE - 600, Preallocation.OFF));
+                assertThrows(BlockException.class, () -> image.resize(Long.MAX_VALUE - 600, Preallocation.OFF, null));
         assertEquals("Disk size too large for the chosen offset", e.getMessage());
         RawImage fixed = open("size", "512");
-        e = assertThrows(BlockException.class, () -> fixed.resize(1024, Preallocation.OFF));
+        e = assertThrows(BlockException.class, () -> fixed.resize(1024, Preallocation.OFF, null));
         assertEquals(Kind.UNSUPPORTED, e.kind());
     }
 

@@ -6,6 +6,7 @@ import dev.ashlar.core.ChildRole;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.Amendable;
+import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable;
@@ -162,7 +163,7 @@ public final class DirectFormat implements AutoCloseable {
         /** A further file that is at hand is used whatever the image calls it. */
         @Override
         public boolean describesChild(String childName) {
-            return dataProtocol != null;
+            return dataProtocol != null && !childName.equals("backing");
         }
 
         @Override
@@ -423,7 +424,17 @@ public final class DirectFormat implements AutoCloseable {
     }
 
     public void resize(long lengthBytes, Preallocation preallocation) throws BlockException {
-        capability(Resizable.class).resize(lengthBytes, preallocation);
+        capability(Resizable.class).resize(lengthBytes, preallocation, new BackingContent() {
+            @Override
+            public long lengthBytes() {
+                return backing.lengthBytes();
+            }
+
+            @Override
+            public void read(long guestOffset, MemorySegment destination) {
+                backing.read(guestOffset, destination);
+            }
+        });
     }
 
     /** As core does it, but for opening the image again. */
