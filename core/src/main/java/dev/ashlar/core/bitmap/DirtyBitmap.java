@@ -24,30 +24,16 @@ public final class DirtyBitmap {
     private final DirtyBits bits;
     private final int granularityBits;
 
-    // Changed under the owner's lock.
-    private volatile @Nullable String name;
-    private volatile @Nullable DirtyBitmap successor;
+    private final BitmapState state;
+    private final BitmapSuccession succession;
+
+    /** Changed under the owner's lock. */
     private volatile long sizeBytes;
-    private volatile boolean enabled = true;
-    private volatile boolean busy;
-    private volatile boolean readOnly;
-    private volatile boolean inconsistent;
-    private volatile boolean persistent;
-    private volatile boolean changed = true;
-
-    /** What forbids an operation. */
-    private enum Bar {
-        BUSY,
-        READ_ONLY,
-        INCONSISTENT
-    }
-
-    private static final Bar[] ANY = Bar.values();
-    private static final Bar[] BUSY_OR_INCONSISTENT = {Bar.BUSY, Bar.INCONSISTENT};
 
     DirtyBitmap(NodeBitmaps owner, @Nullable String name, long granularityBytes, long sizeBytes) {
         this.owner = owner;
-        this.name = name;
+        this.state = new BitmapState(name);
+        this.succession = new BitmapSuccession(owner, this);
         this.granularityBits = Long.numberOfTrailingZeros(granularityBytes);
         this.sizeBytes = sizeBytes;
         this.bits = new DirtyBits(bitsFor(sizeBytes, granularityBits));
@@ -59,7 +45,7 @@ public final class DirtyBitmap {
 
     /** Unique among the bitmaps of a node; null for an anonymous one. */
     public @Nullable String name() {
-        return name;
+        return state.name;
     }
 
     /** Bytes per bit, a power of two. */
@@ -74,50 +60,50 @@ public final class DirtyBitmap {
 
     /** Whether writes set bits here; false as well while a successor records them. */
     public boolean isEnabled() {
-        return enabled;
+        return state.enabled;
     }
 
     /** Whether writes are recorded here or by the successor. */
     public boolean isRecording() {
-        DirtyBitmap next = successor;
-        return enabled || (next != null && next.enabled);
+        DirtyBitmap next = succession.successor();
+        return state.enabled || (next != null && next.state.enabled);
     }
 
     /** Whether an operation uses it, as one that has a successor does. */
     public boolean isBusy() {
-        return busy;
+        return state.busy;
     }
 
     public boolean isReadOnly() {
-        return readOnly;
+        return state.readOnly;
     }
 
     public boolean isInconsistent() {
-        return inconsistent;
+        return state.inconsistent;
     }
 
     /** Whether it is stored in the image when that is closed. */
     public boolean isPersistent() {
-        return persistent;
+        return state.persistent;
     }
 
     public boolean hasSuccessor() {
-        return successor != null;
+        return succession.successor() != null;
     }
 
     /** Whether it is not as its image keeps it, as far as it was loaded from one or stored. */
     public boolean isChanged() {
-        return changed;
+        return state.changed;
     }
 
     /** The image keeps it as it is now. For drivers. */
     public void markStored() {
-        changed = false;
+        state.changed = false;
     }
 
     /** Asked before an operation that changes it. @throws BlockException BUSY; READ_ONLY; CORRUPT if it is inconsistent */
     public void requireUsable() throws BlockException {
-        requireNone(ANY);
+        state.requireUsable();
     }
 
     /** Whether the byte lies in a dirty part. */
@@ -191,9 +177,9 @@ public final class DirtyBitmap {
     private void setEnabled(boolean on) throws BlockException {
         owner.lock().lock();
         try {
-            requireNone(BUSY_OR_INCONSISTENT);
-            changed |= enabled != on;
-            enabled = on;
+            state.requireIdleAndConsistent();
+            state.changed |= state.enabled != on;
+            state.enabled = on;
             owner.stateChanged();
         } finally {
             owner.lock().unlock();
@@ -204,8 +190,8 @@ public final class DirtyBitmap {
     public void clear() throws BlockException {
         owner.lock().lock();
         try {
-            requireNone(ANY);
-            changed = true;
+            state.requireUsable();
+            state.changed = true;
             bits.clear(0, bits.length());
         } finally {
             owner.lock().unlock();
@@ -221,7 +207,7 @@ public final class DirtyBitmap {
         long end = endOf(offset, lengthBytes);
         if (offset < end) {
             long to = end == sizeBytes ? bits.length() : end >>> granularityBits;
-            changed = true;
+            state.changed = true;
             bits.clear(bitsFor(offset, granularityBits), to);
         }
     }
@@ -231,14 +217,14 @@ public final class DirtyBitmap {
         requireChangeable();
         long end = endOf(offset, lengthBytes);
         if (offset < end) {
-            changed = true;
+            state.changed = true;
             bits.set(offset >>> granularityBits, (end - 1 >>> granularityBits) + 1);
         }
     }
 
     private void requireChangeable() throws BlockException {
-        require(Bar.READ_ONLY);
-        require(Bar.INCONSISTENT);
+        state.requireNot(BitmapState.Bar.READ_ONLY);
+        state.requireNot(BitmapState.Bar.INCONSISTENT);
     }
 
     /**
@@ -248,10 +234,10 @@ public final class DirtyBitmap {
      * @throws BlockException BUSY, READ_ONLY or CORRUPT for this one; BUSY or CORRUPT for a source; INVALID if sizes differ
      */
     public void merge(List<DirtyBitmap> sources) throws BlockException {
-        requireNone(ANY);
+        state.requireUsable();
         DirtyBits sum = new DirtyBits(bits.length());
         for (DirtyBitmap source : sources) {
-            source.requireNone(BUSY_OR_INCONSISTENT);
+            source.state.requireIdleAndConsistent();
             if (source.sizeBytes != sizeBytes) {
                 throw new BlockException(
                         Kind.INVALID,
@@ -262,11 +248,12 @@ public final class DirtyBitmap {
         }
         owner.lock().lock();
         try {
-            requireNone(ANY);
+            state.requireUsable();
             if (sum.length() != bits.length()) {
-                throw new BlockException(Kind.BUSY, "Bitmap '" + shownName() + "' was resized while it was merged");
+                throw new BlockException(
+                        Kind.BUSY, "Bitmap '" + state.shownName() + "' was resized while it was merged");
             }
-            changed = true;
+            state.changed = true;
             bits.or(sum);
         } finally {
             owner.lock().unlock();
@@ -294,39 +281,12 @@ public final class DirtyBitmap {
      * @throws BlockException BUSY if the bitmap is in use or has a successor
      */
     public DirtyBitmap createSuccessor() throws BlockException {
-        owner.lock().lock();
-        try {
-            if (busy) {
-                throw new BlockException(
-                        Kind.BUSY, "Cannot create a successor for a bitmap that is in-use by an operation");
-            }
-            requireNone(BUSY_OR_INCONSISTENT);
-            DirtyBitmap next = owner.addAnonymous(granularityBytes(), sizeBytes);
-            changed = true;
-            next.enabled = enabled;
-            enabled = false;
-            busy = true;
-            successor = next;
-            owner.stateChanged();
-            return next;
-        } finally {
-            owner.lock().unlock();
-        }
+        return succession.begin();
     }
 
     /** Lets the successor record, whatever this bitmap did. @throws IllegalStateException if there is none */
     public void enableSuccessor() {
-        owner.lock().lock();
-        try {
-            DirtyBitmap next = successor;
-            if (next == null) {
-                throw new IllegalStateException("bitmap '" + shownName() + "' has no successor");
-            }
-            next.enabled = true;
-            owner.stateChanged();
-        } finally {
-            owner.lock().unlock();
-        }
+        succession.enable();
     }
 
     /**
@@ -336,27 +296,7 @@ public final class DirtyBitmap {
      * @throws BlockException INVALID if there is none
      */
     public DirtyBitmap abdicate() throws BlockException {
-        owner.lock().lock();
-        try {
-            DirtyBitmap next = successor;
-            if (next == null) {
-                throw new BlockException(Kind.INVALID, "Cannot relinquish control if there's no successor present");
-            }
-            String named = name;
-            next.persistent = persistent;
-            persistent = false;
-            busy = false;
-            successor = null;
-            owner.forget(this);
-            owner.forget(next);
-            name = null;
-            next.name = named;
-            owner.add(next);
-            owner.stateChanged();
-            return next;
-        } finally {
-            owner.lock().unlock();
-        }
+        return succession.abdicate();
     }
 
     /**
@@ -365,31 +305,14 @@ public final class DirtyBitmap {
      * @throws BlockException INVALID if there is none
      */
     public void reclaim() throws BlockException {
-        owner.lock().lock();
-        try {
-            DirtyBitmap next = successor;
-            if (next == null) {
-                throw new BlockException(Kind.INVALID, "Cannot reclaim a successor when none is present");
-            }
-            boolean on = next.enabled;
-            enabled = on;
-            busy = false;
-            successor = null;
-            owner.forget(next);
-            // First the recording, then the bits: a write that only found the successor sees the change and comes here
-            // as well.
-            owner.stateChanged();
-            bits.or(next.bits);
-        } finally {
-            owner.lock().unlock();
-        }
+        succession.reclaim();
     }
 
     /** Says that an operation uses the bitmap, or no longer does. */
     public void setBusy(boolean on) {
         owner.lock().lock();
         try {
-            busy = on || successor != null;
+            state.busy = on || hasSuccessor();
         } finally {
             owner.lock().unlock();
         }
@@ -418,7 +341,7 @@ public final class DirtyBitmap {
 
     @Override
     public String toString() {
-        return "bitmap " + shownName() + " of " + granularityBytes() + " bytes per bit";
+        return "bitmap " + state.shownName() + " of " + granularityBytes() + " bytes per bit";
     }
 
     /** A write has ended. On the way of every request of a node with bitmaps. */
@@ -428,14 +351,22 @@ public final class DirtyBitmap {
         }
         long last = Math.min(end, sizeBytes) - 1;
         if (offset <= last) {
-            if (!changed) {
-                changed = true;
+            if (!state.changed) {
+                state.changed = true;
             }
             bits.set(offset >>> granularityBits, (last >>> granularityBits) + 1);
         }
     }
 
+    BitmapState state() {
+        return state;
+    }
+
     // Under the owner's lock.
+
+    void addBitsOf(DirtyBitmap other) {
+        bits.or(other.bits);
+    }
 
     boolean fits(long lengthBytes) {
         return bitsFor(lengthBytes, granularityBits) <= DirtyBits.MAX_BITS;
@@ -443,70 +374,13 @@ public final class DirtyBitmap {
 
     void resize(long lengthBytes) {
         if (!fits(lengthBytes)) {
-            enabled = false;
-            inconsistent = true;
+            state.enabled = false;
+            state.inconsistent = true;
             return;
         }
-        changed = true;
+        state.changed = true;
         bits.resize(bitsFor(lengthBytes, granularityBits));
         sizeBytes = lengthBytes;
-    }
-
-    void restoreState(boolean on, boolean isInconsistent) {
-        persistent = true;
-        changed = false;
-        inconsistent = isInconsistent;
-        enabled = on && !isInconsistent;
-    }
-
-    void setReadOnly(boolean on) {
-        readOnly = on;
-    }
-
-    void setPersistent(boolean on) {
-        persistent = on;
-    }
-
-    boolean records() {
-        return enabled && !inconsistent && !readOnly;
-    }
-
-    void requireRemovable() throws BlockException {
-        require(Bar.BUSY);
-        require(Bar.READ_ONLY);
-    }
-
-    /** @throws BlockException BUSY if an operation uses it */
-    void requireIdle() throws BlockException {
-        require(Bar.BUSY);
-    }
-
-    private void requireNone(Bar[] bars) throws BlockException {
-        for (Bar bar : bars) {
-            require(bar);
-        }
-    }
-
-    private void require(Bar bar) throws BlockException {
-        boolean barred = switch (bar) {
-            case BUSY -> busy;
-            case READ_ONLY -> readOnly;
-            case INCONSISTENT -> inconsistent;
-        };
-        if (barred) {
-            String start = "Bitmap '" + shownName() + "' is ";
-            throw switch (bar) {
-                case BUSY ->
-                    new BlockException(Kind.BUSY, start + "currently in use by another operation and cannot be used");
-                case READ_ONLY -> new BlockException(Kind.READ_ONLY, start + "readonly and cannot be modified");
-                case INCONSISTENT -> new BlockException(Kind.CORRUPT, start + "inconsistent and cannot be used");
-            };
-        }
-    }
-
-    private String shownName() {
-        String shown = name;
-        return shown == null ? "(anonymous)" : shown;
     }
 
     private long endOf(long offset, long lengthBytes) {

@@ -118,7 +118,7 @@ public final class NodeBitmaps {
             }
         }
         DirtyBitmap bitmap = create(name, granularityBytes);
-        bitmap.setPersistent(true);
+        bitmap.state().persistent = true;
         return bitmap;
     }
 
@@ -199,7 +199,8 @@ public final class NodeBitmaps {
      * @throws BlockException BUSY; READ_ONLY; or the driver's failure, and then nothing has changed
      */
     public void remove(DirtyBitmap bitmap) throws BlockException {
-        bitmap.requireRemovable();
+        bitmap.state().requireNot(BitmapState.Bar.BUSY);
+        bitmap.state().requireNot(BitmapState.Bar.READ_ONLY);
         String name = bitmap.name();
         Optional<BitmapStore> store = disk().store();
         if (bitmap.isPersistent() && name != null && store.isPresent()) {
@@ -237,7 +238,7 @@ public final class NodeBitmaps {
                 throw new BlockException(Kind.EXISTS, "Bitmap already exists: " + name);
             }
             DirtyBitmap bitmap = new DirtyBitmap(this, name, granularityBytes, sizeBytes);
-            bitmap.restoreState(enabled, inconsistent);
+            bitmap.state().restore(enabled, inconsistent);
             add(bitmap);
             return bitmap;
         } finally {
@@ -251,7 +252,7 @@ public final class NodeBitmaps {
         try {
             for (DirtyBitmap bitmap : named.values()) {
                 if (bitmap.isPersistent()) {
-                    bitmap.setReadOnly(readOnly);
+                    bitmap.state().readOnly = readOnly;
                 }
             }
             stateChanged();
@@ -284,7 +285,7 @@ public final class NodeBitmaps {
     /** Asked before the node's size changes. @throws BlockException BUSY while an operation uses a bitmap; TOO_LARGE */
     public void requireResizable(long lengthBytes) throws BlockException {
         for (DirtyBitmap bitmap : list()) {
-            bitmap.requireIdle();
+            bitmap.state().requireNot(BitmapState.Bar.BUSY);
             if (!bitmap.fits(lengthBytes)) {
                 throw new BlockException(
                         Kind.TOO_LARGE, "Too much space will be occupied by the bitmap. Use larger granularity");
@@ -354,12 +355,12 @@ public final class NodeBitmaps {
     void stateChanged() {
         List<DirtyBitmap> on = new ArrayList<>();
         for (DirtyBitmap bitmap : named.values()) {
-            if (bitmap.records()) {
+            if (bitmap.state().records()) {
                 on.add(bitmap);
             }
         }
         for (DirtyBitmap bitmap : anonymous) {
-            if (bitmap.records()) {
+            if (bitmap.state().records()) {
                 on.add(bitmap);
             }
         }
