@@ -7,8 +7,6 @@ import dev.ashlar.core.request.FormatLayer;
 import dev.ashlar.core.request.HeadGuard;
 import dev.ashlar.core.request.Layer;
 import dev.ashlar.core.request.LayerAccess;
-import dev.ashlar.core.request.LayerMode;
-import dev.ashlar.core.request.Origin;
 import dev.ashlar.core.request.ProtocolLayer;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.ChildAccess;
@@ -19,8 +17,6 @@ import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -34,16 +30,13 @@ import org.jspecify.annotations.Nullable;
  * of {@link BlockGraph#open}; what was opened before a failure is closed again.
  */
 final class NodeOpener {
-    /** Longest backing chain, the image itself included. */
-    static final int MAX_CHAIN = 200;
-
     /** Most nodes above one another, backing chains included. */
-    private static final int MAX_NESTING = 4 * MAX_CHAIN;
+    private static final int MAX_NESTING = 4 * NamedFiles.MAX_CHAIN;
 
     private final BlockGraph graph;
     private final OpenOptions options;
-    /** Identities of the files in the chain from the image down to the one being opened. */
-    private final List<Object> chain = new ArrayList<>();
+    private final NamedFiles namedFiles;
+    private final FormatProbe probe;
 
     /** Nodes that are being opened, each the child of the one before. */
     private int nesting;
@@ -53,6 +46,8 @@ final class NodeOpener {
     private NodeOpener(BlockGraph graph, OpenOptions options) {
         this.graph = graph;
         this.options = options;
+        this.namedFiles = new NamedFiles(options);
+        this.probe = new FormatProbe(graph.registry());
     }
 
     static BlockBackend openBackend(BlockGraph graph, @Nullable String fileName, OpenOptions options)
@@ -102,7 +97,7 @@ final class NodeOpener {
         NodeOpener opener = new NodeOpener(graph, reading);
         BlockNode file = opener.openFile(new NodeSpec(fileName, null, Map.of(), null, true, true, 0));
         try {
-            return opener.probe(file).driver().name();
+            return opener.probe.probe(file).driver().name();
         } finally {
             graph.lifecycle().closeIfUnneeded(file);
         }
@@ -163,7 +158,7 @@ final class NodeOpener {
         BlockNode file = given == null ? openFile(spec.primary("file")) : graph.lookUp(given);
         DriverRegistry.Probed probed = null;
         try {
-            probed = probe(file);
+            probed = probe.probe(file);
             if (options.has(Flag.UNTRUSTED) && probed.guessed()) {
                 probed = null;
                 throw new BlockException(
@@ -206,16 +201,18 @@ final class NodeOpener {
         try {
             Map<String, String> own = new HashMap<>(spec.ownOptions(driver, false));
             own.put("filename", fileName);
-            OpenContext context = new OpenContext(
-                    name, own, flags(spec), null, null, graph.secrets(), graph.notices(), options.limits());
+            EnumSet<Flag> flags = spec.flags(options.flags());
+            OpenContext context =
+                    new OpenContext(name, own, flags, null, null, graph.secrets(), graph.notices(), options.limits());
             instance = driver.open(context);
             if (!(instance instanceof ProtocolInstance protocol)) {
                 throw new IllegalStateException("driver '" + driver.name() + "' opened no protocol");
             }
-            Layer layer = new ProtocolLayer(name, layerMode(spec), new FailStop(), protocol);
+            Layer layer = new ProtocolLayer(name, spec.layerMode(flags), new FailStop(), protocol);
             String shownName = fileName.isEmpty() ? protocol.fileName() : FileNames.plain(fileName, driver);
-            BlockNode node = new BlockNode(graph, driver, shownName, layer, mode(spec), List.of(), null);
-            node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
+            BlockNode node =
+                    new BlockNode(graph, driver, shownName, layer, spec.permissionMode(flags), List.of(), null);
+            node.rememberReopening(new DriverReopening(node, own, flags, options.limits()));
             graph.lifecycle().add(node);
             instance = null;
             return node;
@@ -264,15 +261,17 @@ final class NodeOpener {
                             || !spec.options(childName).isEmpty();
                 }
             };
+            EnumSet<Flag> flags = spec.flags(options.flags());
             instance = driver.open(new OpenContext(
-                    name, own, flags(spec), access, references, graph.secrets(), graph.notices(), options.limits()));
-            Layer layer = layerFor(instance, name, failStop, file, spec, edges);
+                    name, own, flags, access, references, graph.secrets(), graph.notices(), options.limits()));
+            Layer layer = layerFor(instance, name, failStop, file, spec, flags, edges);
             layer.loadBitmaps();
             if (guessed && !spec.readOnly() && !fileEdge.has(ChildRole.METADATA)) {
-                layer.guardHead(new HeadGuard(this::refuseImage));
+                layer.guardHead(new HeadGuard(probe));
             }
-            BlockNode node = new BlockNode(graph, driver, file.fileName(), layer, mode(spec), edges, null);
-            node.rememberReopening(new DriverReopening(node, own, flags(spec), options.limits()));
+            BlockNode node =
+                    new BlockNode(graph, driver, file.fileName(), layer, spec.permissionMode(flags), edges, null);
+            node.rememberReopening(new DriverReopening(node, own, flags, options.limits()));
             rememberBacking(node, spec);
             graph.lifecycle().add(node);
             done = true;
@@ -304,10 +303,11 @@ final class NodeOpener {
             FailStop failStop,
             BlockNode file,
             NodeSpec spec,
+            EnumSet<Flag> flags,
             List<ChildEdge> edges)
             throws BlockException {
         if (instance instanceof FilterInstance filter) {
-            return new FilterLayer(name, layerMode(spec), failStop, filter, file.layer());
+            return new FilterLayer(name, spec.layerMode(flags), failStop, filter, file.layer());
         }
         if (!(instance instanceof FormatInstance format)) {
             throw new IllegalStateException(
@@ -324,11 +324,11 @@ final class NodeOpener {
             attach("backing", Set.of(ChildRole.COW), node, spec, edges);
             backing = node.layer();
         }
-        return new FormatLayer(name, layerMode(spec), failStop, format, backing);
+        return new FormatLayer(name, spec.layerMode(flags), failStop, format, backing);
     }
 
-    /** @param named what the image names; null where it names none, and options describe the backing file alone */
-    private BlockNode openBacking(String imageFileName, @Nullable ImageReference named, NodeSpec spec)
+    /** @param reference what the image names; null where it names none, and options describe the backing file alone */
+    private BlockNode openBacking(String imageFileName, @Nullable ImageReference reference, NodeSpec spec)
             throws BlockException {
         try {
             String given = spec.options().get("backing");
@@ -336,60 +336,18 @@ final class NodeOpener {
                 spec.withoutFileName().reference("backing");
                 return graph.lookUp(given);
             }
-            return open(backingSpec(imageFileName, named, spec));
+            return open(namedFiles.backing(imageFileName, reference, spec));
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not open backing file: " + e.getMessage(), e.reason(), e);
         }
     }
 
-    /** Options go before what the image says. */
-    private NodeSpec backingSpec(String imageFileName, @Nullable ImageReference named, NodeSpec spec)
+    private BlockNode openReference(String imageFileName, String childName, ImageReference reference, NodeSpec spec)
             throws BlockException {
-        Map<String, String> below = spec.options("backing");
-        String format = below.get("driver");
-        if (named == null || below.containsKey("file.filename") || below.containsKey("file")) {
-            format = format == null && named != null ? named.format() : format;
-            return new NodeSpec(null, format, below, null, true, true, spec.chainDepth() + 1);
-        }
-        ImageReference reference = permit(imageFileName, "backing file", named);
-        if (spec.chainDepth() + 1 >= MAX_CHAIN) {
-            throw new BlockException(
-                    Kind.CORRUPT,
-                    "Backing chain is longer than " + MAX_CHAIN + " images at '" + FileNames.escape(imageFileName)
-                            + "'");
-        }
-        String fileName = FileNames.resolve(imageFileName, reference.fileName());
-        while (chain.size() > spec.chainDepth()) {
-            chain.remove(chain.size() - 1);
-        }
-        chain.add(FileNames.identity(imageFileName));
-        if (chain.contains(FileNames.identity(fileName))) {
-            throw new BlockException(
-                    Kind.CORRUPT,
-                    "Backing file '" + FileNames.escape(fileName) + "' is already part of the backing chain");
-        }
-        return new NodeSpec(
-                fileName, format == null ? reference.format() : format, below, null, true, true, spec.chainDepth() + 1);
-    }
-
-    private BlockNode openReference(String imageFileName, String childName, ImageReference named, NodeSpec spec)
-            throws BlockException {
-        ImageReference reference = permit(imageFileName, childName, named);
-        NodeSpec child = spec.further(childName, reference.fileName(), reference.format());
+        ImageReference permitted = namedFiles.permit(imageFileName, childName, reference);
+        NodeSpec child = spec.further(childName, permitted.fileName(), permitted.format());
         // Never probed: a guest writes these files from their first byte on.
-        return reference.format() == null ? openFile(child) : open(child);
-    }
-
-    /** Asks the gate; whatever it says, an image that is not trusted names plain paths only. */
-    private ImageReference permit(String imageFileName, String childName, ImageReference named) throws BlockException {
-        ImageReference reference = options.gate().permit(imageFileName, childName, named);
-        if (options.has(Flag.UNTRUSTED) && FileNames.protocolOf(reference.fileName()) != null) {
-            throw new BlockException(
-                    Kind.PERMISSION,
-                    "Image '" + FileNames.escape(imageFileName) + "' is not trusted, and its " + childName + " '"
-                            + FileNames.escape(reference.fileName()) + "' is not a plain path");
-        }
-        return reference;
+        return permitted.format() == null ? openFile(child) : open(child);
     }
 
     /** Opens a further child that the options describe. */
@@ -412,7 +370,7 @@ final class NodeOpener {
     private ChildEdge attach(String name, Set<ChildRole> roles, BlockNode child, NodeSpec spec, List<ChildEdge> edges)
             throws BlockException {
         ChildEdge edge = new ChildEdge(name, roles, child);
-        PermissionRules.ofChild(edge, mode(spec), null);
+        PermissionRules.ofChild(edge, spec.permissionMode(spec.flags(options.flags())), null);
         edges.add(edge);
         graph.lifecycle().attach(edge);
         return edge;
@@ -439,56 +397,5 @@ final class NodeOpener {
         } catch (BlockException e) {
             // Likewise.
         }
-    }
-
-    private DriverRegistry.Probed probe(BlockNode file) throws BlockException {
-        long length = Math.min(HeadGuard.HEAD_BYTES, file.layer().lengthBytes());
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment head = arena.allocate(Math.max(1, length));
-            if (length > 0) {
-                file.layer().read(0, head, Origin.METADATA);
-            }
-            return graph.registry().probe(head.asSlice(0, length).asReadOnly());
-        }
-    }
-
-    private void refuseImage(MemorySegment head) throws BlockException {
-        DriverRegistry.Probed probed = graph.registry().probe(head.asReadOnly());
-        if (!probed.guessed()) {
-            throw new BlockException(
-                    Kind.PERMISSION,
-                    "Write would make a raw disk whose format was probed look like a "
-                            + probed.driver().name() + " image",
-                    "Operation not permitted",
-                    null);
-        }
-    }
-
-    private EnumSet<Flag> flags(NodeSpec spec) throws BlockException {
-        EnumSet<Flag> flags = EnumSet.copyOf(options.flags());
-        set(flags, Flag.READ_ONLY, spec.readOnly());
-        set(flags, Flag.UNMAP, spec.unmap());
-        set(flags, Flag.DIRECT, spec.flag("cache.direct", flags.contains(Flag.DIRECT)));
-        set(flags, Flag.NO_FLUSH, spec.flag("cache.no-flush", flags.contains(Flag.NO_FLUSH)));
-        set(flags, Flag.FORCE_SHARE, spec.flag("force-share", flags.contains(Flag.FORCE_SHARE)));
-        return flags;
-    }
-
-    private static void set(EnumSet<Flag> flags, Flag flag, boolean on) {
-        if (on) {
-            flags.add(flag);
-        } else {
-            flags.remove(flag);
-        }
-    }
-
-    private LayerMode layerMode(NodeSpec spec) throws BlockException {
-        EnumSet<Flag> flags = flags(spec);
-        return new LayerMode(spec.readOnly(), flags.contains(Flag.NO_FLUSH), spec.unmap(), spec.zeroDetection());
-    }
-
-    private PermissionRules.Mode mode(NodeSpec spec) throws BlockException {
-        EnumSet<Flag> flags = flags(spec);
-        return new PermissionRules.Mode(!spec.readOnly(), flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
     }
 }

@@ -1,11 +1,15 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.request.LayerMode;
 import dev.ashlar.core.request.ZeroDetection;
 import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.OpenRequest.Flag;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,7 +73,7 @@ record NodeSpec(
     }
 
     /** What becomes of writes that contain nothing but zeros. */
-    ZeroDetection zeroDetection() throws BlockException {
+    private ZeroDetection zeroDetection() throws BlockException {
         String mode = options.get("detect-zeroes");
         if (mode == null) {
             return ZeroDetection.OFF;
@@ -86,6 +90,36 @@ record NodeSpec(
                     "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
         }
         return detection;
+    }
+
+    /** The flags that hold for this node. @param ofOpening those given for the whole opening, before which the node's own options go */
+    EnumSet<Flag> flags(Set<Flag> ofOpening) throws BlockException {
+        EnumSet<Flag> flags = EnumSet.noneOf(Flag.class);
+        flags.addAll(ofOpening);
+        set(flags, Flag.READ_ONLY, readOnly);
+        set(flags, Flag.UNMAP, unmap);
+        set(flags, Flag.DIRECT, flag("cache.direct", flags.contains(Flag.DIRECT)));
+        set(flags, Flag.NO_FLUSH, flag("cache.no-flush", flags.contains(Flag.NO_FLUSH)));
+        set(flags, Flag.FORCE_SHARE, flag("force-share", flags.contains(Flag.FORCE_SHARE)));
+        return flags;
+    }
+
+    private static void set(EnumSet<Flag> flags, Flag flag, boolean on) {
+        if (on) {
+            flags.add(flag);
+        } else {
+            flags.remove(flag);
+        }
+    }
+
+    /** How the node is opened, as far as requests care. @param flags that hold for this node */
+    LayerMode layerMode(Set<Flag> flags) throws BlockException {
+        return new LayerMode(readOnly, flags.contains(Flag.NO_FLUSH), unmap, zeroDetection());
+    }
+
+    /** How the node is opened, as far as permissions care. @param flags that hold for this node */
+    PermissionRules.Mode permissionMode(Set<Flag> flags) {
+        return new PermissionRules.Mode(!readOnly, flags.contains(Flag.NO_IO), flags.contains(Flag.FORCE_SHARE));
     }
 
     /** The file name as a protocol gets it, or null; a name beside an option for it is one too many. */
