@@ -173,8 +173,8 @@ public final class FormatLayer extends Layer {
     void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         checkEnd(offset, lengthBytes);
         long end = offset + lengthBytes;
-        long from = Math.min(roundUp(offset, zeroUnit), end);
-        long to = end >= lengthBytes() ? end : Math.max(roundDown(end, zeroUnit), from);
+        long from = Math.min(Alignment.up(offset, zeroUnit), end);
+        long to = end >= lengthBytes() ? end : Math.max(Alignment.down(end, zeroUnit), from);
         PartialUnit.zero(this, zeroUnit, offset, from - offset, mayUnmap);
         long at = from;
         while (at < to) {
@@ -182,7 +182,7 @@ public final class FormatLayer extends Layer {
             if (done == 0) {
                 // where parts of a unit can't be zeroed, whole ones may
                 long whole =
-                        roundUp(at, allocationUnit) > at ? roundUp(at, allocationUnit) : roundDown(to, allocationUnit);
+                        Alignment.up(at, allocationUnit) > at ? Alignment.up(at, allocationUnit) : Alignment.down(to, allocationUnit);
                 done = PlannedWrite.zero(this, at, (whole > at && whole < to ? whole : to) - at, mayUnmap);
             }
             at += checkCovered(done, to - at);
@@ -193,8 +193,8 @@ public final class FormatLayer extends Layer {
     @Override
     void discardSerialised(long offset, long lengthBytes) throws BlockException {
         long end = offset + lengthBytes;
-        long from = roundUp(offset, allocationUnit);
-        long to = end >= lengthBytes() ? lengthBytes() : roundDown(end, allocationUnit);
+        long from = Alignment.up(offset, allocationUnit);
+        long to = end >= lengthBytes() ? lengthBytes() : Alignment.down(end, allocationUnit);
         if (to > from) {
             instance.discard(from, to - from);
         }
@@ -247,8 +247,8 @@ public final class FormatLayer extends Layer {
 
     @Override
     void populateSerialised(long offset, long lengthBytes) throws BlockException {
-        long at = roundDown(offset, allocationUnit);
-        long end = Math.min(roundUp(offset + lengthBytes, allocationUnit), lengthBytes());
+        long at = Alignment.down(offset, allocationUnit);
+        long end = Math.min(Alignment.up(offset + lengthBytes, allocationUnit), lengthBytes());
         while (at < end) {
             // Asked anew for each piece: a copied piece may have filled a whole unit.
             Mapping mapping = instance.map(at, end - at);
@@ -272,7 +272,7 @@ public final class FormatLayer extends Layer {
             zeros = status.lengthBytes();
         }
         boolean toTheEnd = at + zeros == lengthBytes();
-        long wholeZeros = !zero ? 0 : toTheEnd ? zeros : roundDown(zeros, allocationUnit);
+        long wholeZeros = !zero ? 0 : toTheEnd ? zeros : Alignment.down(zeros, allocationUnit);
         if (wholeZeros > 0) {
             zeroSerialised(at, wholeZeros, true);
             return wholeZeros;

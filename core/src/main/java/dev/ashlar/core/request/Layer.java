@@ -12,8 +12,6 @@ import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,10 +34,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     /** Set while the content must not be mistaken for an image by its first bytes. */
     private volatile @Nullable HeadGuard headGuard;
 
-    private final ReentrantLock flushLock = new ReentrantLock();
-    private final AtomicLong flushesAsked = new AtomicLong();
-    /** Flush requests up to this one are covered by a flush that succeeded; guarded by {@link #flushLock}. */
-    private long flushesDone;
+    private final SharedFlush flushes = new SharedFlush(this);
 
     Layer(String name, LayerMode mode, FailStop failStop) {
         this.name = name;
@@ -147,7 +142,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         BlockException failure = null;
         if (!readOnly && !failStop.isFailed()) {
             try {
-                flushUntracked();
+                flushes.run();
             } catch (BlockException e) {
                 failure = e;
             }
@@ -222,7 +217,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         long alignment = limits().requestAlignmentBytes();
         HeadGuard guard = headGuard;
         boolean guarded = guard != null && guard.concerns(offset);
-        if (((offset | length) & (alignment - 1)) == 0 && !guarded) {
+        if (Alignment.isAligned(offset, length, alignment) && !guarded) {
             TrackedRequest request = enter(offset, end, origin);
             try {
                 requireWritable();
@@ -245,7 +240,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
             }
             event(BlockEvent.WRITE_AIO, origin);
             try {
-                if (((offset | length) & (alignment - 1)) == 0) {
+                if (Alignment.isAligned(offset, length, alignment)) {
                     writeSerialised(offset, source);
                 } else {
                     Padding.write(this, offset, source);
@@ -356,7 +351,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
         TrackedRequest request = enter(0, 0, origin);
         try {
             requireOpen();
-            flushUntracked();
+            flushes.run();
         } finally {
             tracker.exit(request);
         }
@@ -401,7 +396,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
     /** Reads on behalf of a request of this node that is tracked already. */
     final void readUntracked(long offset, MemorySegment destination) throws BlockException {
         long alignment = limits().requestAlignmentBytes();
-        if (((offset | destination.byteSize()) & (alignment - 1)) == 0) {
+        if (Alignment.isAligned(offset, destination.byteSize(), alignment)) {
             readAligned(offset, destination);
         } else {
             Padding.read(this, offset, destination);
@@ -432,26 +427,10 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
                 && (guard == null || !guard.concerns(offset));
     }
 
-    private void flushUntracked() throws BlockException {
-        long ticket = flushesAsked.incrementAndGet();
-        flushLock.lock();
-        try {
-            failStop.check();
-            if (flushesDone >= ticket || readOnly) {
-                return;
-            }
-            long covered = flushesAsked.get();
-            if (!(ignoreFlush && this instanceof ProtocolLayer)) {
-                instance().flush();
-            }
-            // A metadata write may have failed meanwhile without the flush noticing.
-            failStop.check();
-            flushesDone = covered;
-        } catch (BlockException e) {
-            failStop.fail(e);
-            throw e;
-        } finally {
-            flushLock.unlock();
+    /** Has the driver make durable what it was given. One call at a time. */
+    final void flushInstance() throws BlockException {
+        if (!(ignoreFlush && this instanceof ProtocolLayer)) {
+            instance().flush();
         }
     }
 
@@ -470,17 +449,7 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     private TrackedRequest serialise(long offset, long end, Origin origin) {
         long unit = Math.max(unitBytes(), limits().requestAlignmentBytes());
-        return confirmed(tracker.enterSerialising(roundDown(offset, unit), roundUp(end, unit), origin), origin);
-    }
-
-    static long roundDown(long value, long unit) {
-        return value & -unit;
-    }
-
-    /** Rounds up, to {@link Long#MAX_VALUE} at most. */
-    static long roundUp(long value, long unit) {
-        long sum = value + unit - 1;
-        return sum < 0 ? Long.MAX_VALUE : sum & -unit;
+        return confirmed(tracker.enterSerialising(Alignment.down(offset, unit), Alignment.up(end, unit), origin), origin);
     }
 
     private static long endOf(long offset, long lengthBytes) {

@@ -12,9 +12,9 @@ final class Padding {
     static void read(Layer layer, long offset, MemorySegment destination) throws BlockException {
         long alignment = layer.limits().requestAlignmentBytes();
         long end = offset + destination.byteSize();
-        long from = Layer.roundDown(offset, alignment);
-        long to = Layer.roundUp(end, alignment);
-        long piece = Layer.roundUp(BufferPool.PIECE_BYTES, alignment);
+        long from = Alignment.down(offset, alignment);
+        long to = Alignment.up(end, alignment);
+        long piece = Alignment.up(BufferPool.PIECE_BYTES, alignment);
         MemorySegment buffer = BufferPool.acquire(Math.min(piece, to - from));
         try {
             for (long at = from; at < to; at += piece) {
@@ -33,9 +33,9 @@ final class Padding {
     static void write(Layer layer, long offset, MemorySegment source) throws BlockException {
         long alignment = layer.limits().requestAlignmentBytes();
         long end = offset + source.byteSize();
-        long from = Layer.roundDown(offset, alignment);
-        long to = Layer.roundUp(end, alignment);
-        long piece = Layer.roundUp(BufferPool.PIECE_BYTES, alignment);
+        long from = Alignment.down(offset, alignment);
+        long to = Alignment.up(end, alignment);
+        long piece = Alignment.up(BufferPool.PIECE_BYTES, alignment);
         MemorySegment buffer = BufferPool.acquire(Math.min(piece, to - from));
         try {
             for (long at = from; at < to; at += piece) {

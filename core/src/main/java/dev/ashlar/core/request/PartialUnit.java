@@ -28,7 +28,7 @@ final class PartialUnit {
             }
             return;
         }
-        long start = Layer.roundDown(offset, unitBytes);
+        long start = Alignment.down(offset, unitBytes);
         long unit = Math.min(unitBytes, layer.lengthBytes() - start);
         long end = offset + lengthBytes;
         // Also where all of it reads as zeros already, but not from here: another backing file may come to stand

@@ -75,9 +75,9 @@ final class PlannedWrite {
         } else {
             long host = plan.hostOffset();
             // The guest bytes next to an edge go with it, up to a boundary, so that the long middle needs no padding.
-            long head = before == 0 ? 0 : Math.min(length, Layer.roundUp(host, EDGE_ALIGNMENT_BYTES) - host);
+            long head = before == 0 ? 0 : Math.min(length, Alignment.up(host, EDGE_ALIGNMENT_BYTES) - host);
             long end = host + length;
-            long tail = after == 0 ? 0 : Math.min(length - head, end - Layer.roundDown(end, EDGE_ALIGNMENT_BYTES));
+            long tail = after == 0 ? 0 : Math.min(length - head, end - Alignment.down(end, EDGE_ALIGNMENT_BYTES));
             copyBefore(layer, plan, offset, guest.asSlice(0, head));
             plan.child().write(host + head, guest.asSlice(head, length - head - tail));
             copyAfter(layer, plan, offset + length, guest.asSlice(length - tail, tail));

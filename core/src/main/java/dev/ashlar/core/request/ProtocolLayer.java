@@ -144,8 +144,8 @@ public final class ProtocolLayer extends Layer {
     void zeroSerialised(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         long alignment = limits.requestAlignmentBytes();
         long end = offset + lengthBytes;
-        long from = Math.min(roundUp(offset, alignment), end);
-        long to = Math.max(roundDown(end, alignment), from);
+        long from = Math.min(Alignment.up(offset, alignment), end);
+        long to = Math.max(Alignment.down(end, alignment), from);
         Zeros.write(this, offset, from - offset);
         if (to > from) {
             instance.writeZeroes(from, to - from, mayUnmap);
@@ -157,8 +157,8 @@ public final class ProtocolLayer extends Layer {
     @Override
     void discardSerialised(long offset, long lengthBytes) throws BlockException {
         long alignment = Math.max(limits.discardAlignmentBytes(), limits.requestAlignmentBytes());
-        long from = roundUp(offset, alignment);
-        long to = roundDown(offset + lengthBytes, alignment);
+        long from = Alignment.up(offset, alignment);
+        long to = Alignment.down(offset + lengthBytes, alignment);
         if (to > from) {
             instance.discard(from, to - from);
         }

@@ -49,6 +49,6 @@ final class Zeros {
 
     private static long roundToBoundary(long at, long alignment) {
         long unit = Math.max(LENGTH_BYTES, alignment);
-        return Layer.roundDown(at, unit) + unit;
+        return Alignment.down(at, unit) + unit;
     }
 }
