@@ -181,8 +181,9 @@ public final class FormatLayer extends Layer {
             long done = instance.writeZeroes(at, to - at, mayUnmap);
             if (done == 0) {
                 // where parts of a unit can't be zeroed, whole ones may
-                long whole =
-                        Alignment.up(at, allocationUnit) > at ? Alignment.up(at, allocationUnit) : Alignment.down(to, allocationUnit);
+                long whole = Alignment.up(at, allocationUnit) > at
+                        ? Alignment.up(at, allocationUnit)
+                        : Alignment.down(to, allocationUnit);
                 done = PlannedWrite.zero(this, at, (whole > at && whole < to ? whole : to) - at, mayUnmap);
             }
             at += checkCovered(done, to - at);

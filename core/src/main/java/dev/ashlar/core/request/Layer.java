@@ -449,7 +449,8 @@ public abstract sealed class Layer permits ProtocolLayer, FormatLayer, FilterLay
 
     private TrackedRequest serialise(long offset, long end, Origin origin) {
         long unit = Math.max(unitBytes(), limits().requestAlignmentBytes());
-        return confirmed(tracker.enterSerialising(Alignment.down(offset, unit), Alignment.up(end, unit), origin), origin);
+        return confirmed(
+                tracker.enterSerialising(Alignment.down(offset, unit), Alignment.up(end, unit), origin), origin);
     }
 
     private static long endOf(long offset, long lengthBytes) {

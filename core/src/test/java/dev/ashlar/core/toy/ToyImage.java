@@ -45,12 +45,13 @@ public final class ToyImage {
         return Math.toIntExact((bytes + clusterBytes - 1) / clusterBytes);
     }
 
-    synchronized void resize(long bytes) {
+    /** @param added what clusters that are new hold */
+    synchronized void resize(long bytes, long added) {
         int clusters = clustersOf(bytes);
         int before = map.length;
         map = Arrays.copyOf(map, clusters);
         for (int i = before; i < clusters; i++) {
-            map[i] = UNALLOCATED;
+            map[i] = added;
         }
         sharedWithSnapshot = Arrays.copyOf(sharedWithSnapshot, clusters);
         beingAllocated = Arrays.copyOf(beingAllocated, clusters);

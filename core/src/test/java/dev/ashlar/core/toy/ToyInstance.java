@@ -17,6 +17,7 @@ import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.Resizable;
 import dev.ashlar.core.spi.SnapshotCapable;
 import dev.ashlar.core.spi.WritePlan;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -368,9 +369,29 @@ public final class ToyInstance implements FormatInstance, SnapshotCapable, Resiz
     }
 
     @Override
-    public void resize(long lengthBytes, Preallocation preallocation, @Nullable BackingContent backing) {
+    public void resize(long lengthBytes, Preallocation preallocation, @Nullable BackingContent backing)
+            throws BlockException {
         requireStill();
-        image.resize(lengthBytes);
+        long before = image.lengthBytes;
+        boolean hides = backing != null && backing.lengthBytes() > before;
+        if (backing != null && hides && lengthBytes > before) {
+            fillLastCluster(before, backing);
+        }
+        image.resize(lengthBytes, hides ? ToyImage.ZERO : ToyImage.UNALLOCATED);
+    }
+
+    /** What the backing file has behind the old end must not show. */
+    private void fillLastCluster(long end, BackingContent backing) throws BlockException {
+        int within = (int) (end % image.clusterBytes);
+        int cluster = (int) (end / image.clusterBytes);
+        if (within == 0 || image.map[cluster] != ToyImage.UNALLOCATED) {
+            return;
+        }
+        byte[] content = new byte[image.clusterBytes];
+        backing.read(end - within, MemorySegment.ofArray(content).asSlice(0, within));
+        long host = image.allocate();
+        file.write(host, MemorySegment.ofArray(content));
+        image.map[cluster] = host;
     }
 
     private ToyImage.Saved find(SnapshotInfo snapshot) {
