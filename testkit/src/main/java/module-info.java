@@ -12,5 +12,6 @@ module dev.ashlar.testkit {
     exports dev.ashlar.testkit.hostile;
     exports dev.ashlar.testkit.model;
     exports dev.ashlar.testkit.protocol;
+    exports dev.ashlar.testkit.qcow2;
     exports dev.ashlar.testkit.qemu;
 }

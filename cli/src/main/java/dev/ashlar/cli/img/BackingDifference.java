@@ -88,11 +88,25 @@ final class BackingDifference {
         try {
             if (oldIsZero) {
                 image.writeZeroes(offset + from, to - from, false);
+                writeUnsaid(offset + from, to - from);
             } else {
                 image.write(offset + from, oldBytes.asSlice(from, to - from));
             }
         } catch (BlockException e) {
             throw fail("Error while writing to COW image: " + e.reason());
+        }
+    }
+
+    /** Zeros that cost an image nothing as long as nothing is below it, and which the new file would replace: they are written out. */
+    private void writeUnsaid(long offset, long lengthBytes) throws BlockException {
+        long end = offset + lengthBytes;
+        for (long at = offset; at < end; ) {
+            BlockStatus status = image.allocatedHere(at, end - at);
+            long length = status.lengthBytes();
+            if (!status.allocated()) {
+                image.write(at, oldBytes.asSlice(0, length)); // zeros, all of them
+            }
+            at += length;
         }
     }
 

@@ -7,6 +7,7 @@ import dev.ashlar.core.OpenOptions;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.model.DiskExpectation;
 import java.lang.foreign.Arena;
@@ -17,15 +18,21 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** An image opened by Ashlar with all its drivers. */
-final class AshlarDisk implements AutoCloseable {
+public final class AshlarDisk implements AutoCloseable {
     private final Path image;
     private final OpenOptions options;
+    private final SecretSource secrets;
     private BlockGraph graph;
     private BlockBackend backend;
 
     AshlarDisk(Path image, OpenOptions options) throws BlockException {
+        this(image, options, SecretSource.NONE);
+    }
+
+    public AshlarDisk(Path image, OpenOptions options, SecretSource secrets) throws BlockException {
         this.image = image;
         this.options = options;
+        this.secrets = secrets;
         open();
     }
 
@@ -44,6 +51,7 @@ final class AshlarDisk implements AutoCloseable {
 
     private void open() throws BlockException {
         graph = BlockGraph.create();
+        graph.useSecrets(secrets);
         try {
             backend = graph.open(image.toString(), options);
         } catch (BlockException | RuntimeException e) {
@@ -90,7 +98,7 @@ final class AshlarDisk implements AutoCloseable {
         return backend.snapshots().findByName(name).orElseThrow(() -> new AssertionError("no snapshot " + name));
     }
 
-    DiskExpectation.Found found() throws BlockException {
+    public DiskExpectation.Found found() throws BlockException {
         Map<String, SparseBytes> snapshots = new LinkedHashMap<>();
         for (SnapshotInfo each : backend.snapshots().list()) {
             try (BlockBackend view = backend.snapshots().open(each)) {

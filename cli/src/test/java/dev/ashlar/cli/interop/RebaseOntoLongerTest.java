@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What reads as zeros only because a backing file ended there must not become what a longer one says. */
 @RequiresQemu
@@ -54,6 +56,26 @@ class RebaseOntoLongerTest {
         Path raw = directory.resolve("raw");
         run("convert", "-O", "raw", image.toString(), raw.toString());
         assertArrayEquals(Arrays.copyOf(before, DISK_BYTES), Files.readAllBytes(raw));
+        QemuTools.requireClean(image);
+    }
+
+    /** Where there was no file, and nothing in the image but zeros that nobody wrote; version 2 has no word for zeros. */
+    @ParameterizedTest
+    @ValueSource(strings = {"compat=1.1", "compat=0.10", "compat=1.1,extended_l2=on"})
+    void zerosStayZerosAboveTheFirstFile(String options, @ScratchDir Path directory) throws Exception {
+        byte[] after = new byte[DISK_BYTES];
+        Arrays.fill(after, OLD_BYTES + 512, 300 << 10, (byte) 3);
+        Arrays.fill(after, (5 << 20) + 512, (5 << 20) + 7168, (byte) 2);
+        Files.write(directory.resolve("new"), after);
+        Path image = directory.resolve("disk.qcow2");
+        run("create", "-q", "-f", "qcow2", "-o", options, image.toString(), "" + DISK_BYTES);
+        QemuTools.io(image, "write -P 1 " + OLD_BYTES + " 1k", "discard 2M 1M");
+        run("rebase", "-b", directory.resolve("new").toString(), "-F", "raw", image.toString());
+        Path raw = directory.resolve("raw");
+        QemuTools.img("convert", "-O", "raw", image.toString(), raw.toString()).orFail();
+        byte[] expected = new byte[DISK_BYTES];
+        Arrays.fill(expected, OLD_BYTES, OLD_BYTES + 1024, (byte) 1);
+        assertArrayEquals(expected, Files.readAllBytes(raw));
         QemuTools.requireClean(image);
     }
 }

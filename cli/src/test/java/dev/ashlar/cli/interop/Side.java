@@ -9,10 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Who does what a command line says: this program in this virtual machine, or the real one in a process of its own. */
-enum Side {
+public enum Side {
     ASHLAR {
         @Override
-        Command.Result run(List<String> words) {
+        public Command.Result run(List<String> words) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             ByteArrayOutputStream err = new ByteArrayOutputStream();
             String[] arguments = words.subList(1, words.size()).toArray(String[]::new);
@@ -23,20 +23,20 @@ enum Side {
     },
     QEMU {
         @Override
-        Command.Result run(List<String> words) {
+        public Command.Result run(List<String> words) {
             return Command.of(words).run();
         }
     };
 
     /** @param words the program's name, {@code qemu-img} or {@code qemu-io}, and its arguments */
-    abstract Command.Result run(List<String> words);
+    public abstract Command.Result run(List<String> words);
 
-    Side other() {
+    public Side other() {
         return this == ASHLAR ? QEMU : ASHLAR;
     }
 
     /** The result of {@code qemu-img} with these arguments. */
-    Command.Result img(String... arguments) {
+    public Command.Result img(String... arguments) {
         List<String> words = new ArrayList<>(List.of("qemu-img"));
         words.addAll(List.of(arguments));
         return run(words);

@@ -73,13 +73,15 @@ public final class GuestMap {
         }
         long length = Math.min(at, end) - guestOffset;
         long hostOffset = host == NOWHERE ? NOWHERE : host + geometry.inCluster(guestOffset);
+        // where bytes are not stored as they are, no host space is told
+        long keptSpace = data.transformsData() || byGuestOffset ? NOWHERE : hostOffset;
         if (zero) {
-            return new Mapping.Zero(length, data.transformsData() || byGuestOffset ? NOWHERE : hostOffset);
+            return new Mapping.Zero(length, keptSpace);
         }
         if (allocated && byGuestOffset) {
             return new Mapping.Encoded(Mapping.Encoded.Kind.ENCRYPTED, hostOffset, length);
         }
-        return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length, hostOffset);
+        return allocated ? new Mapping.Data(data, hostOffset, length) : new Mapping.Backing(length, keptSpace);
     }
 
     /** The end of the run of equal sub-clusters from one on, within its cluster; or of all that a missing L2 table would cover. */

@@ -1,4 +1,4 @@
-package dev.ashlar.cli.interop;
+package dev.ashlar.cli.interop.differential;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 

@@ -1,4 +1,4 @@
-package dev.ashlar.cli.interop;
+package dev.ashlar.cli.interop.differential;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +23,7 @@ record ImageFeatures(
         String backingFormat,
         String preallocation,
         String compressionType,
+        boolean encrypted,
         long sizeBytes) {
 
     enum DataFile {
@@ -35,7 +36,12 @@ record ImageFeatures(
         NONE,
         SHORTER,
         EQUAL,
-        LONGER
+        LONGER;
+
+        /** With a file. */
+        static Backing any(Random random) {
+            return values()[1 + random.nextInt(3)];
+        }
     }
 
     private static final int MIN_EXTENDED_CLUSTER_BITS = 14;
@@ -61,7 +67,7 @@ record ImageFeatures(
                 : DataFile.NONE;
         Backing backing = dataFile == DataFile.RAW || random.nextInt(5) < 3
                 ? Backing.NONE
-                : Backing.values()[1 + random.nextInt(3)];
+                : Backing.any(random);
         String preallocation = "off";
         if ((backing == Backing.NONE || extendedL2) && random.nextInt(3) == 0) {
             preallocation = List.of("metadata", "falloc", "full").get(random.nextInt(backing == Backing.NONE ? 3 : 1));
@@ -77,12 +83,29 @@ record ImageFeatures(
                 random.nextBoolean() ? "qcow2" : "raw",
                 preallocation,
                 modern && random.nextBoolean() ? "zstd" : "zlib",
+                random.nextInt(6) == 0,
                 drawSize(random, clusterBits));
     }
 
     private static long drawSize(Random random, int clusterBits) {
         long most = clusterBits <= 10 ? 2 << 20 : clusterBits >= 20 ? 8 << 20 : 4 << 20;
         return 512L * (1 + random.nextLong(most / 512));
+    }
+
+    ImageFeatures withSize(long newSizeBytes) {
+        return new ImageFeatures(
+                modern,
+                clusterBits,
+                refcountBits,
+                lazyRefcounts,
+                extendedL2,
+                dataFile,
+                backing,
+                backingFormat,
+                preallocation,
+                compressionType,
+                encrypted,
+                newSizeBytes);
     }
 
     /** The words behind {@code -o}, without those of the backing file. */
@@ -103,6 +126,9 @@ record ImageFeatures(
             if (dataFile == DataFile.RAW) {
                 options.add("data_file_raw=on");
             }
+        }
+        if (encrypted) {
+            options.add("encrypt.format=luks,encrypt.key-secret=" + KeyRing.ID + ",encrypt.iter-time=1");
         }
         if (!preallocation.equals("off")) {
             options.add("preallocation=" + preallocation);

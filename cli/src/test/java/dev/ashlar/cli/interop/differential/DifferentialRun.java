@@ -1,9 +1,8 @@
-package dev.ashlar.cli.interop;
+package dev.ashlar.cli.interop.differential;
 
-import dev.ashlar.cli.interop.Deed.Ending;
-import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.cli.interop.Side;
+import dev.ashlar.cli.interop.differential.Deed.Ending;
 import dev.ashlar.testkit.host.Command;
-import dev.ashlar.testkit.model.ByteModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,24 +18,19 @@ final class DifferentialRun {
     private static final int NOISE_BYTES = 70_001;
     /** What Ashlar does not do, by the words of its refusal: the real program does it in its place, and the tally tells. Anything else that is refused is a failure. */
     private static final Map<String, String> STILL_REFUSED = Map.of(
-            "Shrinking images with an external data file is not supported", "shrinking a data file",
-            "Preallocation is not supported when resizing images with an external data file",
-                    "preallocated growth of a data file",
             "Can't shrink an image which has snapshots", "shrinking with snapshots");
 
     private static final Pattern OVERFLOWS = Pattern.compile(
             "Could not (create|apply) snapshot '.*(Invalid argument|would exceed)|Cannot decrease refcount entry"
                     + " width");
 
-    private final Path directory;
     private final long seed;
     private final Random random;
     private final Tally tally;
-    private final DeedMenu.Noise noise;
-    private final List<String> story = new ArrayList<>();
-    private int files;
-    private final TestedImage image;
-    private final DeedMenu menu;
+    private final Noise noise;
+    private final Shell shell;
+    private TestedImage image;
+    private DeedMenu menu;
 
     /** What was done, to be told at the end: what is never done is not tested. */
     static final class Tally {
@@ -63,36 +57,59 @@ final class DifferentialRun {
 
     /** @param directory an empty folder */
     DifferentialRun(Path directory, long seed, Tally tally) throws IOException {
-        this.directory = directory;
         this.seed = seed;
         this.tally = tally;
         random = new Random(seed);
+        shell = new Shell(directory, random);
         byte[] content = new byte[NOISE_BYTES];
         random.nextBytes(content);
-        noise = new DeedMenu.Noise(directory.resolve("noise"), content);
+        noise = new Noise(directory.resolve("noise"), content);
         Files.write(noise.file(), content);
         ImageFeatures features = ImageFeatures.draw(random);
-        image = new TestedImage(directory.resolve("disk.qcow2"), features, new ByteModel(features.sizeBytes()));
-        menu = new DeedMenu(random, image, noise);
+        KeyRing keys = features.encrypted() ? new KeyRing(directory, random) : null;
+        image = new TestedImage(shell.newFile("disk"), features, keys);
+        menu = menuOf(image);
+    }
+
+    private DeedMenu menuOf(TestedImage next) {
+        return new DeedMenu(random, next, noise, shell, this::goOnWith);
+    }
+
+    private void goOnWith(TestedImage next) {
+        image = next;
+        menu = menuOf(next);
     }
 
     void create() {
         told(() -> {
             ImageFeatures features = image.features;
-            Side side = drawSide();
+            Side side = drawCreator(features);
             List<String> words = new ArrayList<>(List.of("create", "-q", "-f", "qcow2"));
+            if (image.keys != null) {
+                words.addAll(image.keys.object());
+            }
             if (features.hasBacking()) {
-                Backed backed = backing(features.sizeBytes());
-                words.addAll(List.of("-b", backed.file.toString(), "-F", features.backingFormat()));
-                image.model.replaceDisk(DeedMenu.above(backed.content, features.sizeBytes()));
-                image.backing = backed.file;
+                BackingFile backing = new BackingFiles(random, shell)
+                        .chain(features.backing(), features.sizeBytes(), features.backingFormat());
+                words.addAll(List.of("-b", backing.path.toString(), "-F", backing.format));
+                image.model.replaceDisk(backing.shownTo(features.sizeBytes()));
+                image.backing = backing;
             }
             words.addAll(List.of("-o", features.options(image.path), image.path.toString()));
             words.add(Long.toString(features.sizeBytes()));
             runOrHandOver(side, words).orFail();
-            tally.count(side + " create");
+            tally.count(side + " create" + (features.encrypted() ? " encrypted" : ""));
             compare(true);
         });
+    }
+
+    /**
+     * The real program reads noise in what it allocates ahead on an encrypted disk; and it takes seconds to measure how fast it derives keys, so it makes few encrypted
+     * ones.
+     */
+    private Side drawCreator(ImageFeatures features) {
+        boolean ahead = !features.preallocation().equals("off");
+        return features.encrypted() && (ahead || random.nextInt(3) > 0) ? Side.ASHLAR : shell.drawSide();
     }
 
     /**
@@ -103,7 +120,7 @@ final class DifferentialRun {
     void round(int deeds, boolean all) {
         told(() -> {
             for (int left = deeds; left > 0; ) {
-                Side side = drawSide();
+                Side side = shell.drawSide();
                 int count = 1 + random.nextInt(left);
                 left -= count;
                 turn(side, count);
@@ -113,21 +130,18 @@ final class DifferentialRun {
         });
     }
 
-    private Side drawSide() {
-        return random.nextBoolean() ? Side.ASHLAR : Side.QEMU;
-    }
-
     /** Some commands of one side; those of qemu-io that follow one another share a process. */
-    private void turn(Side side, int count) {
+    private void turn(Side side, int count) throws Exception {
         List<String> pending = new ArrayList<>();
+        Opening opening = Opening.draw(random);
         for (int i = 0; i < count; i++) {
-            Deed deed = menu.draw(side);
+            Deed deed = menu.draw(side, opening);
             switch (deed) {
                 case Deed.Io io -> {
                     if (side == Side.QEMU && pending.stream().anyMatch(line -> line.startsWith("write -c"))) {
                         // QEMU 7.2 packs compressed data behind what it packed before, also where that cluster was
                         // freed meanwhile and holds something else: counts get wrong
-                        runIo(side, pending);
+                        runIo(side, opening, pending);
                     }
                     pending.addAll(io.command().lines().toList());
                     io.effect().run();
@@ -135,45 +149,61 @@ final class DifferentialRun {
                             + verb(io.command().substring(io.command().indexOf('\n') + 1)));
                 }
                 case Deed.Img img -> {
-                    runIo(side, pending);
+                    runIo(side, opening, pending);
                     runImg(side, img);
+                }
+                case Deed.Work work -> {
+                    runIo(side, opening, pending);
+                    work.action().run();
+                    tally.count(work.name());
                 }
             }
         }
-        runIo(side, pending);
+        runIo(side, opening, pending);
     }
 
     private static String verb(String command) {
         return command.replaceAll(" [0-9/].*", "");
     }
 
-    private void runIo(Side side, List<String> commands) {
+    /** The subcommand, and the option that says what it does. */
+    private static String verb(List<String> words) {
+        for (String each : words) {
+            if (each.equals("-o")) {
+                return words.get(0) + " " + words.get(words.indexOf(each) + 1).replaceAll("=.*", "");
+            }
+            if (each.matches("-[acdr]|--[a-z]+(=[a-z]+)?") && !each.matches("--object|--image-opts")) {
+                return words.get(0) + " " + each;
+            }
+        }
+        return words.get(0);
+    }
+
+    private void runIo(Side side, Opening opening, List<String> commands) {
         if (commands.isEmpty()) {
             return;
         }
-        List<String> words = new ArrayList<>(List.of("qemu-io", "-f", "qcow2"));
-        if (random.nextInt(4) == 0) {
-            words.addAll(
-                    List.of("-t", List.of("none", "writethrough", "directsync").get(random.nextInt(3))));
-        }
+        List<String> words = new ArrayList<>(List.of("qemu-io"));
+        words.addAll(image.addressed(opening.nodeOptions(), true));
+        words.addAll(opening.options());
         for (String command : commands) {
             words.addAll(List.of("-c", command));
         }
-        words.add(image.path.toString());
+        words.add(image.name(opening.nodeOptions()));
         commands.clear();
-        Command.Result result = run(side, words).orFail();
+        Command.Result result = shell.run(side, words).orFail();
         if (result.output().contains("failed")) {
             throw new AssertionError(result.toString());
         }
     }
 
     private Command.Result runOrHandOver(Side side, List<String> words) {
-        Command.Result result = run(side, words);
+        Command.Result result = shell.run(side, words);
         if (side == Side.ASHLAR && result.exitCode() != 0) {
             for (Map.Entry<String, String> each : STILL_REFUSED.entrySet()) {
                 if (result.errors().contains(each.getKey())) {
                     tally.count("not here: " + each.getValue());
-                    return run(Side.QEMU, words);
+                    return shell.run(Side.QEMU, words);
                 }
             }
         }
@@ -182,8 +212,8 @@ final class DifferentialRun {
 
     private void runImg(Side side, Deed.Img deed) {
         List<String> words = deed.words();
-        Command.Result result = deed.ending() == Ending.REFUSED ? run(side, words) : runOrHandOver(side, words);
-        String verb = words.get(0) + (words.get(1).equals("-q") || words.get(1).equals("-f") ? "" : " " + words.get(1));
+        Command.Result result = deed.ending() == Ending.REFUSED ? shell.run(side, words) : runOrHandOver(side, words);
+        String verb = verb(words);
         switch (deed.ending()) {
             case DONE -> result.orFail();
             case DONE_OR_OVERFLOW -> {
@@ -194,7 +224,7 @@ final class DifferentialRun {
                 }
             }
             case REFUSED -> {
-                Command.Result other = run(side.other(), words);
+                Command.Result other = shell.run(side.other(), words);
                 if (result.exitCode() == 0
                         || result.exitCode() != other.exitCode()
                         || !result.errors().equals(other.errors())) {
@@ -215,77 +245,35 @@ final class DifferentialRun {
             throw new AssertionError("no overflow: " + result);
         }
         if (side == Side.QEMU) {
-            Side healer = image.bitmaps.isEmpty() ? drawSide() : Side.ASHLAR;
-            run(healer, List.of("check", "-q", "-f", "qcow2", "-r", "leaks", image.path.toString()))
+            Side healer = image.bitmaps.isEmpty() ? shell.drawSide() : Side.ASHLAR;
+            shell.run(healer, image.command(List.of("check", "-q", "-r", "leaks")))
                     .orFail();
         }
     }
 
     private void compare(boolean all) {
-        ImageAgreement agreement = new ImageAgreement(image, directory);
+        ImageAgreement agreement = new ImageAgreement(image, shell);
+        List<String> names = List.copyOf(image.model.snapshots().keySet());
+        if (all) {
+            agreement.ofEverything(names);
+            return;
+        }
         agreement.ofChecks();
         agreement.ofFacts();
-        if (all || random.nextInt(3) == 0) {
+        agreement.ofBitmaps();
+        if (random.nextInt(3) == 0) {
             agreement.ofMaps();
         }
-        List<String> names = List.copyOf(image.model.snapshots().keySet());
-        if (all || names.isEmpty()) {
-            agreement.ofContents(names);
-        } else {
-            agreement.ofContents(List.of(names.get(random.nextInt(names.size()))));
-        }
+        agreement.ofContents(names.isEmpty() ? names : List.of(names.get(random.nextInt(names.size()))));
     }
 
-    private record Backed(Path file, SparseBytes content) {}
-
-    private Backed backing(long imageBytes) {
-        long size = switch (image.features.backing()) {
-            case SHORTER -> imageBytes / 2 / 512 * 512;
-            case LONGER -> imageBytes + 512L * (1 + random.nextInt(3000));
-            default -> imageBytes;
-        };
-        return newBacking(Math.max(size, 512), image.features.backingFormat());
-    }
-
-    private Backed newBacking(long sizeBytes, String format) {
-        Path file = directory.resolve("base" + files++);
-        run(drawSide(), List.of("create", "-q", "-f", format, file.toString(), Long.toString(sizeBytes)))
-                .orFail();
-        ByteModel model = new ByteModel(sizeBytes);
-        List<String> words = new ArrayList<>(List.of("qemu-io", "-f", format));
-        for (int i = 0; i < 4; i++) {
-            long at = random.nextLong(sizeBytes / 512) * 512;
-            long count = Math.min(sizeBytes - at, 512L * (1 + random.nextInt(1000)));
-            int pattern = random.nextInt(256);
-            model.disk().fill(at, count, (byte) pattern);
-            words.addAll(List.of("-c", "write -P " + pattern + " " + at + " " + count));
-        }
-        words.add(file.toString());
-        run(drawSide(), words).orFail();
-        return new Backed(file, model.disk());
-    }
-
-    /** @param words with or without {@code qemu-img} in front */
-    private Command.Result run(Side side, List<String> words) {
-        List<String> line = new ArrayList<>(words);
-        if (!line.get(0).equals("qemu-io")) {
-            line.add(0, "qemu-img");
-        }
-        StringBuilder text = new StringBuilder();
-        for (String word : line) {
-            text.append(word.contains(" ") || word.isEmpty() ? "'" + word + "' " : word + " ");
-        }
-        story.add(text.append("# ").append(side).toString().replace(directory + "/", ""));
-        return side.run(line);
-    }
-
-    private void told(Runnable work) {
+    private void told(Deed.Action work) {
         try {
             work.run();
-        } catch (RuntimeException | Error e) {
+        } catch (Exception | Error e) {
             throw new AssertionError(
                     "-Dashlar.interop.seed=" + seed + " -Dashlar.interop.rounds=1: " + image.features + "\n"
-                            + e.getMessage() + "\nafter\n" + String.join("\n", story),
+                            + e.getMessage() + "\nafter\n" + shell.story(),
                     e);
         }
     }
