@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -50,9 +51,16 @@ final class CopyDeeds extends DeedFamily {
         return words;
     }
 
-    /** Chooses the disk or a snapshot, which comes in the length of the disk. */
-    private SparseBytes drawSource(List<String> words) {
-        List<String> names = List.copyOf(image.model.snapshots().keySet());
+    /**
+     * Chooses the disk or a snapshot, which comes in the length of the disk.
+     *
+     * @param anyLength whether the snapshot may have another
+     */
+    private SparseBytes drawSource(List<String> words, boolean anyLength) {
+        List<String> names = image.model.snapshots().entrySet().stream()
+                .filter(each -> anyLength || each.getValue().lengthBytes() == image.model.lengthBytes())
+                .map(Map.Entry::getKey)
+                .toList();
         if (names.isEmpty() || random.nextBoolean()) {
             return image.model.disk();
         }
@@ -63,7 +71,7 @@ final class CopyDeeds extends DeedFamily {
 
     private void convertToRaw(Side doer) throws IOException {
         List<String> words = converting();
-        SparseBytes content = drawSource(words);
+        SparseBytes content = drawSource(words, true);
         if (random.nextBoolean()) {
             words.add("-W");
         }
@@ -75,7 +83,7 @@ final class CopyDeeds extends DeedFamily {
         Files.delete(target);
     }
 
-    /** A snapshot that is longer than the disk is cut, and a shorter one goes on with what the disk has there. */
+    /** Compares as far as both go: a snapshot that is longer than the disk is cut, and what a shorter one goes on with is nobody's business. */
     private static void requireSame(SparseBytes expected, SparseBytes found) {
         SparseBytes left = expected.fork();
         SparseBytes right = found.fork();
@@ -90,10 +98,9 @@ final class CopyDeeds extends DeedFamily {
 
     private void convertToQcow2(Side doer) throws IOException {
         List<String> words = converting();
-        SparseBytes content = drawSource(words);
+        SparseBytes content = drawSource(words, false);
         boolean compressed = oneIn(3);
-        ImageFeatures features =
-                drawFeatures(doer, compressed).withSize(content.lengthBytes());
+        ImageFeatures features = drawFeatures(doer, compressed).withSize(content.lengthBytes());
         Path target = shell.newFile("disk");
         KeyRing keys = features.encrypted() ? new KeyRing(shell.directory(), random) : null;
         TestedImage copy = new TestedImage(target, features, keys);

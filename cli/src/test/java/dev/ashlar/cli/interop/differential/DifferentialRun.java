@@ -17,8 +17,8 @@ import java.util.regex.Pattern;
 final class DifferentialRun {
     private static final int NOISE_BYTES = 70_001;
     /** What Ashlar does not do, by the words of its refusal: the real program does it in its place, and the tally tells. Anything else that is refused is a failure. */
-    private static final Map<String, String> STILL_REFUSED = Map.of(
-            "Can't shrink an image which has snapshots", "shrinking with snapshots");
+    private static final Map<String, String> STILL_REFUSED =
+            Map.of("Can't shrink an image which has snapshots", "shrinking with snapshots");
 
     private static final Pattern OVERFLOWS = Pattern.compile(
             "Could not (create|apply) snapshot '.*(Invalid argument|would exceed)|Cannot decrease refcount entry"

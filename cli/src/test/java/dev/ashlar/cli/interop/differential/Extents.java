@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Which parts of an image are its own and which show what is below, as {@code map} tells. */
 record Extents(List<Extent> list) {
-    private static final Pattern LINE = Pattern.compile(
-            "\"start\": (\\d+), \"length\": (\\d+), \"depth\": (\\d+), \"present\": (true|false)");
+    private static final Pattern LINE =
+            Pattern.compile("\"start\": (\\d+), \"length\": (\\d+), \"depth\": (\\d+), \"present\": (true|false)");
 
     record Extent(long start, long lengthBytes, boolean own) {}
 

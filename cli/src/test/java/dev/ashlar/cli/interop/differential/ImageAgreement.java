@@ -108,8 +108,7 @@ record ImageAgreement(TestedImage image, Shell shell) {
         if (keys != null) {
             options = options.driverOptions(Map.of("encrypt.key-secret", KeyRing.ID));
         }
-        try (AshlarDisk disk =
-                new AshlarDisk(image.path, options, id -> keys == null ? new byte[0] : keys.secret())) {
+        try (AshlarDisk disk = new AshlarDisk(image.path, options, id -> keys == null ? new byte[0] : keys.secret())) {
             require("ashlar", expected.mismatch(disk.found()));
         } catch (BlockException e) {
             throw new AssertionError("ashlar: " + e.getMessage(), e);
@@ -139,9 +138,7 @@ record ImageAgreement(TestedImage image, Shell shell) {
     }
 
     private static List<String> converting(String snapshot) {
-        return snapshot.isEmpty()
-                ? List.of("convert", "-O", "raw")
-                : List.of("convert", "-O", "raw", "-l", snapshot);
+        return snapshot.isEmpty() ? List.of("convert", "-O", "raw") : List.of("convert", "-O", "raw", "-l", snapshot);
     }
 
     private SparseBytes content(Side side, List<String> words) {

@@ -65,9 +65,7 @@ record ImageFeatures(
         DataFile dataFile = modern && random.nextInt(5) == 0
                 ? (random.nextBoolean() ? DataFile.RAW : DataFile.PLAIN)
                 : DataFile.NONE;
-        Backing backing = dataFile == DataFile.RAW || random.nextInt(5) < 3
-                ? Backing.NONE
-                : Backing.any(random);
+        Backing backing = dataFile == DataFile.RAW || random.nextInt(5) < 3 ? Backing.NONE : Backing.any(random);
         String preallocation = "off";
         if ((backing == Backing.NONE || extendedL2) && random.nextInt(3) == 0) {
             preallocation = List.of("metadata", "falloc", "full").get(random.nextInt(backing == Backing.NONE ? 3 : 1));

@@ -19,7 +19,8 @@ record Opening(List<String> options, String nodeOptions, boolean discards) {
     static Opening draw(Random random) {
         List<String> options = new ArrayList<>();
         if (random.nextInt(4) == 0) {
-            options.addAll(List.of("-t", List.of("none", "writethrough", "directsync").get(random.nextInt(3))));
+            options.addAll(
+                    List.of("-t", List.of("none", "writethrough", "directsync").get(random.nextInt(3))));
         }
         if (random.nextInt(3) > 0) {
             boolean discards = random.nextInt(8) > 0;

@@ -28,11 +28,13 @@ final class RepairDeeds extends DeedFamily {
     Deed draw(Side doer) {
         int kind = random.nextInt(4);
         if (kind == 0) {
-            return killed.canBe() ? new Deed.Work(doer + " killed", () -> {
-                killed.run(doer);
-                repair();
-                killed.removeBitmaps();
-            }) : null;
+            return killed.canBe()
+                    ? new Deed.Work(doer + " killed", () -> {
+                        killed.run(doer);
+                        repair();
+                        killed.removeBitmaps();
+                    })
+                    : null;
         }
         if (kind == 1) {
             return new Deed.Work("leaks", this::plantLeaks);
