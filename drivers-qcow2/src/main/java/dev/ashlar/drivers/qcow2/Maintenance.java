@@ -10,6 +10,7 @@ import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.amend.Amendment;
 import dev.ashlar.drivers.qcow2.bitmap.StoredBitmaps;
 import dev.ashlar.drivers.qcow2.check.Checker;
+import dev.ashlar.drivers.qcow2.check.RepeatedRepair;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -72,8 +73,19 @@ final class Maintenance implements Amendable, Checkable {
             writeBack.flush();
         }
         try {
-            CheckReport report =
-                    new Checker(context, snapshots, disk.sizeBytes(), header, repair, findings, progress).run();
+            CheckReport report = new RepeatedRepair(findings)
+                    .run(
+                            repair,
+                            (number, mending, lines) -> new Checker(
+                                            context,
+                                            snapshots,
+                                            disk.sizeBytes(),
+                                            header,
+                                            mending,
+                                            number > 0,
+                                            lines,
+                                            number == 0 ? progress : CheckProgress.NONE)
+                                    .run());
             if (repair != Repair.NONE && report.corruptions() == 0) {
                 // what an outdated extension named is free now
                 bitmaps.dropVoidExtension(header);

@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.alloc;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.CorruptionSignal;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,17 +38,39 @@ public final class OverlapChecks {
      * @throws BlockException CORRUPT: the range holds metadata, the image is marked
      */
     public void requireFree(long hostOffset, long lengthBytes, @Nullable MetadataClass own) throws BlockException {
+        String hit = hit(hostOffset, lengthBytes, own);
+        if (hit != null) {
+            throw signal.fatal(hit);
+        }
+    }
+
+    /**
+     * As {@link #requireFree}, for a check, which leaves as it is what lies over other metadata and goes on: the image is marked, and stays in use.
+     *
+     * @param findings is told of the mark
+     */
+    public boolean isFreeToMend(long hostOffset, long lengthBytes, MetadataClass own, Consumer<String> findings)
+            throws BlockException {
+        String hit = hit(hostOffset, lengthBytes, own);
+        if (hit != null) {
+            signal.mark(findings, hit);
+        }
+        return hit == null;
+    }
+
+    private @Nullable String hit(long hostOffset, long lengthBytes, @Nullable MetadataClass own) {
         MetadataRegions[] known = known();
         if (own == null && !overlapsAny(known, hostOffset, lengthBytes)) {
-            return;
+            return null;
         }
         long first = geometry.clusterIndex(hostOffset);
         long count = geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1;
         for (MetadataClass metadata : CLASSES) {
             if (!mayShare(own, metadata) && known[metadata.ordinal()].overlaps(first, count)) {
-                throw signal.fatal("Preventing invalid write on metadata (overlaps with " + metadata.title() + ")");
+                return "Preventing invalid write on metadata (overlaps with " + metadata.title() + ")";
             }
         }
+        return null;
     }
 
     /** Whether metadata refers to a cluster, which is no damage yet. */

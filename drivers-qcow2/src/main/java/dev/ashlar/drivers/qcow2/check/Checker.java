@@ -37,6 +37,7 @@ public final class Checker {
     private final long sizeBytes;
     private final Qcow2Header header;
     private final Repair repair;
+    private final boolean again;
     private final Findings findings;
     private final SnapshotTableCheck snapshotTable;
     private final CheckProgress progress;
@@ -48,12 +49,14 @@ public final class Checker {
 
     private long highestCluster;
 
+    /** @param again an earlier repair has not mended all: what looks free within the file may be named by tables that it looks like a part of */
     public Checker(
             MetadataContext context,
             Snapshots snapshots,
             long sizeBytes,
             Qcow2Header header,
             Repair repair,
+            boolean again,
             Consumer<String> consumer,
             CheckProgress progress) {
         this.context = context;
@@ -64,6 +67,7 @@ public final class Checker {
         this.sizeBytes = sizeBytes;
         this.header = header;
         this.repair = repair;
+        this.again = again;
         this.findings = new Findings(consumer);
         this.snapshotTable = new SnapshotTableCheck(context, snapshots, header, repair == Repair.ALL, findings);
         this.progress = progress;
@@ -98,6 +102,11 @@ public final class Checker {
     }
 
     private void settleCounts() throws BlockException {
+        if (again) {
+            // where tables lie over one another, mending one has changed the other
+            L1Table active = context.active();
+            context.setActive(L1Table.load(file, active.hostOffset(), active.length()));
+        }
         snapshotTable.read();
         new TableEnds(context, repair == Repair.ALL).complete(findings);
         ReferenceCounts references = new ReferenceCounts(geometry, file.lengthBytes());
@@ -198,7 +207,7 @@ public final class Checker {
         Tally before = findings.tally();
         findings.say("Rebuilding refcount structure");
         try {
-            new RefcountRebuild(context, references).run();
+            new RefcountRebuild(context, references, again ? references.clusters() : 0).run();
         } catch (BlockException e) {
             findings.say(String.valueOf(e.getMessage()));
             throw e;

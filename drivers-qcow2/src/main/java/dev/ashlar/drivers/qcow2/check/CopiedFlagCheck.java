@@ -83,9 +83,13 @@ final class CopiedFlagCheck {
             findings.corruptions++;
             return;
         }
+        if (!overlaps.isFreeToMend(l1Offset + 8L * index, 8, MetadataClass.ACTIVE_L1, findings::say)) {
+            findings.corruptions++;
+            findings.checkError("ERROR: Could not write L1 table; metadata overlap check failed: Input/output error");
+            return;
+        }
         MemorySegment word = MemorySegment.ofArray(new byte[8]);
         Bits.putU64(word, 0, entry ^ TableEntry.COPIED);
-        overlaps.requireFree(l1Offset + 8L * index, 8, MetadataClass.ACTIVE_L1);
         file.write(l1Offset + 8L * index, word);
         l1[index] = entry ^ TableEntry.COPIED;
         findings.corruptionsFixed++;
@@ -152,12 +156,10 @@ final class CopiedFlagCheck {
         for (int i = 0; i < words.length; i++) {
             Bits.putU64(table, 8L * i, words[i]);
         }
-        try {
-            overlaps.requireFree(l2Offset, table.byteSize(), MetadataClass.ACTIVE_L2);
-        } catch (BlockException e) {
+        if (!overlaps.isFreeToMend(l2Offset, table.byteSize(), MetadataClass.ACTIVE_L2, findings::say)) {
             findings.corruptions += mended;
-            findings.checkError("ERROR: Could not write L2 table; metadata overlap check failed: " + e.reason());
-            throw e;
+            findings.checkError("ERROR: Could not write L2 table; metadata overlap check failed: Input/output error");
+            return;
         }
         file.write(l2Offset, table);
         findings.corruptionsFixed += mended;

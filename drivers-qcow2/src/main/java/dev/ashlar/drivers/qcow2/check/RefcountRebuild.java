@@ -26,7 +26,11 @@ final class RefcountRebuild {
 
     private final Placement placement;
 
-    RefcountRebuild(MetadataContext context, ReferenceCounts references) {
+    private final long lowest;
+
+    /** @param lowest cluster that is taken */
+    RefcountRebuild(MetadataContext context, ReferenceCounts references, long lowest) {
+        this.lowest = lowest;
         this.context = context;
         this.file = context.file();
         this.geometry = context.geometry();
@@ -50,7 +54,7 @@ final class RefcountRebuild {
             if (clusters * geometry.clusterBytes() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
                 throw new BlockException(Kind.TOO_LARGE, "ERROR allocating reftable: File too large");
             }
-            long first = placement.take(clusters, 0);
+            long first = placement.take(clusters, lowest);
             placeBlocks(first, first + clusters);
             // blocks of blocks: each may lie in a part of the file that has none yet
             if ((table.length + entriesPerCluster - 1) / entriesPerCluster == clusters) {
@@ -82,7 +86,7 @@ final class RefcountRebuild {
             int entriesPerCluster = geometry.clusterBytes() / 8;
             table = Arrays.copyOf(table, (int) (block / entriesPerCluster + 1) * entriesPerCluster);
         }
-        long cluster = placement.take(1, block << geometry.refcountBlockBits());
+        long cluster = placement.take(1, Math.max(lowest, block << geometry.refcountBlockBits()));
         table[(int) block] = geometry.clusterOffset(cluster);
         long own = cluster >>> geometry.refcountBlockBits();
         if (own >= table.length || table[(int) own] == 0) {

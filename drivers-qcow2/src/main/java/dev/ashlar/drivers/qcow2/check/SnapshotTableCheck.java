@@ -98,6 +98,11 @@ final class SnapshotTableCheck {
         long tidyBytes = 0;
         for (int i = 0; i < count; i++) {
             long start = (at + 7) & ~7L;
+            if (repairing && offset == 0) {
+                // what the header says would change with each entry's repair
+                drop(count, "snapshot table lies over the header");
+                break;
+            }
             if (repairing && offset + start >= context.file().lengthBytes()) {
                 drop(count - i, "behind the end of the file");
                 break;

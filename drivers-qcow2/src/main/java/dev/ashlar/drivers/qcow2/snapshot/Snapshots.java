@@ -61,6 +61,9 @@ public final class Snapshots {
             builder.add(MetadataClass.SNAPSHOT_TABLE, tableOffset, tableBytes);
         }
         for (SnapshotEntry entry : entries) {
+            if (!mayBeTable(entry)) {
+                continue;
+            }
             builder.add(MetadataClass.INACTIVE_L1, entry.l1TableOffset(), 8L * entry.l1Entries());
             if (builder.wants(MetadataClass.INACTIVE_L2)) {
                 collectTables(builder, entry);
@@ -70,6 +73,12 @@ public final class Snapshots {
         if (next != null && builder.wants(MetadataClass.INACTIVE_L2)) {
             next.collectRegions(builder);
         }
+    }
+
+    /** What no program reads as an L1 table keeps nothing from being written there: it may claim any part of the file. */
+    private boolean mayBeTable(SnapshotEntry entry) {
+        return geometry.isAligned(entry.l1TableOffset())
+                && Integer.compareUnsigned(entry.l1Entries(), (int) (Qcow2Header.MAX_L1_BYTES / 8)) <= 0;
     }
 
     private void collectTables(MetadataRegions.Builder builder, SnapshotEntry entry) {
