@@ -2,6 +2,7 @@ package dev.ashlar.fuzz;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.Mapping;
@@ -14,6 +15,7 @@ import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
 import java.lang.management.ManagementFactory;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Does to one image what a program would, within bounds, and watches what it costs. */
 final class Exercise {
@@ -42,28 +44,41 @@ final class Exercise {
         }
     }
 
-    /** Checks without repair, which changes nothing; repairs; and repairs again, after which there is no more to find than before. */
+    /**
+     * Checks without repair, which changes nothing; repairs; checks again, and finds no more than the repair said it left; and repairs again, which changes not a byte.
+     */
     static void repair(SparseBytes image) {
         MemoryFile file = MemoryFile.of("hostile", image.fork());
         check(image, file, Repair.NONE);
         require(file.snapshot().firstDifference(image) < 0, "a check without repair changed the image");
+        CheckReport repaired = check(image, file, Repair.ALL);
+        SparseBytes once = file.snapshot();
+        CheckReport left = check(image, file, Repair.NONE);
+        if (repaired != null) {
+            require(left != null, "a check after a repair does not come to its end");
+            requireNoMore(repaired.corruptions(), left.corruptions(), "corruptions");
+            requireNoMore(repaired.leaks(), left.leaks(), "leaks");
+            requireNoMore(repaired.checkErrors(), left.checkErrors(), "errors");
+        }
         check(image, file, Repair.ALL);
-        long once = check(image, file, Repair.NONE);
-        check(image, file, Repair.ALL);
-        long twice = check(image, file, Repair.NONE);
-        require(twice <= once, "another repair left " + twice + " corruptions where there were " + once);
+        long changed = once.firstDifference(file.snapshot());
+        require(changed < 0, "another repair changes byte " + changed);
     }
 
-    /** @return corruptions left; none where the image is refused */
-    private static long check(SparseBytes image, MemoryFile file, Repair repair) {
-        long[] corruptions = new long[1];
+    private static void requireNoMore(long told, long found, String what) {
+        require(found <= told, "a repair leaves " + found + " " + what + " and tells of " + told);
+    }
+
+    /** @return null where the image is refused, or the check does not come to its end */
+    private static @Nullable CheckReport check(SparseBytes image, MemoryFile file, Repair repair) {
+        CheckReport[] report = new CheckReport[1];
         Flag[] flags = repair == Repair.NONE ? new Flag[] {Flag.READ_ONLY, Flag.CHECK} : new Flag[] {Flag.CHECK};
         bounded(image, () -> {
             try (DirectFormat open = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file), flags)) {
-                corruptions[0] = open.check(repair).corruptions();
+                report[0] = open.check(repair);
             }
         });
-        return corruptions[0];
+        return report[0];
     }
 
     /** Opens for writing and changes what there is to change. */

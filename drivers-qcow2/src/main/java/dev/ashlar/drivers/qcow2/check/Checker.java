@@ -131,7 +131,7 @@ public final class Checker {
             outcome = compare(references, repair);
             writeCounts();
         }
-        if (repair != Repair.NONE && CountsBehindEnd.clear(geometry, structure, context.refcounts(), references)) {
+        if (repair != Repair.NONE && CountsBehindEnd.clear(context, structure, references, findings)) {
             writeChanges();
         }
         equalCounts = outcome.equal() ? references : null;
@@ -198,8 +198,7 @@ public final class Checker {
     }
 
     private Outcome compare(ReferenceCounts references, Repair mending) throws BlockException {
-        return new CountComparison(geometry, structure, context.refcounts(), references, context.corruption(), mending)
-                .run(findings);
+        return new CountComparison(context, structure, references, mending).run(findings);
     }
 
     /** @return the references as they are with the new structure */

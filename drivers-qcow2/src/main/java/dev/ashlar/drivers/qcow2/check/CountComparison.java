@@ -2,10 +2,10 @@ package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.Checkable.Repair;
-import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
-import dev.ashlar.drivers.qcow2.metadata.CorruptionSignal;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -19,27 +19,19 @@ final class CountComparison {
 
     private final ClusterGeometry geometry;
     private final RefcountStructure structure;
-    private final RefcountTable refcounts;
+    private final MetadataContext context;
     private final ReferenceCounts references;
-    private final CorruptionSignal corruption;
     private final Repair repair;
     private final AtomicLong highest = new AtomicLong();
     private final AtomicBoolean rebuild = new AtomicBoolean();
     private final AtomicBoolean differs = new AtomicBoolean();
 
     /** @param repair which differences are mended at once */
-    CountComparison(
-            ClusterGeometry geometry,
-            RefcountStructure structure,
-            RefcountTable refcounts,
-            ReferenceCounts references,
-            CorruptionSignal corruption,
-            Repair repair) {
-        this.geometry = geometry;
+    CountComparison(MetadataContext context, RefcountStructure structure, ReferenceCounts references, Repair repair) {
+        this.geometry = context.geometry();
         this.structure = structure;
-        this.refcounts = refcounts;
+        this.context = context;
         this.references = references;
-        this.corruption = corruption;
         this.repair = repair;
     }
 
@@ -125,10 +117,12 @@ final class CountComparison {
     private void unreadable(int block, long cluster, int count, Findings findings) throws BlockException {
         differs.set(true);
         // what goes on using the image is the check, and a repair clears the mark
-        corruption.mark(
-                findings::say,
-                "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block)) + " unaligned (reftable index: "
-                        + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");
+        context.corruption()
+                .mark(
+                        findings::say,
+                        "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block))
+                                + " unaligned (reftable index: "
+                                + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");
         for (int i = 0; i < count; i++) {
             findings.checkError("Can't get refcount for cluster " + (cluster + i) + ": Input/output error");
         }
@@ -144,20 +138,14 @@ final class CountComparison {
         }
         findings.say((mend ? "Repairing" : leak ? "Leaked" : "ERROR") + " cluster " + cluster + " refcount="
                 + Long.toUnsignedString(stored) + " reference=" + real);
-        if (mend) {
-            try {
-                refcounts.set(cluster, real);
-                if (leak) {
-                    findings.leaksFixed++;
-                } else {
-                    findings.corruptionsFixed++;
-                }
-                return;
-            } catch (BlockException e) {
-                if (e.kind() != BlockException.Kind.CORRUPT) {
-                    throw e;
-                }
+        if (mend && isFreeToMend(cluster, findings)) {
+            context.refcounts().set(cluster, real);
+            if (leak) {
+                findings.leaksFixed++;
+            } else {
+                findings.corruptionsFixed++;
             }
+            return;
         }
         differs.set(true);
         if (leak) {
@@ -165,6 +153,15 @@ final class CountComparison {
         } else {
             findings.corruptions++;
         }
+    }
+
+    /** False where the count's block lies over other metadata, or where none can lie. */
+    private boolean isFreeToMend(long cluster, Findings findings) throws BlockException {
+        long block = structure.blockOffset((int) (cluster >>> geometry.refcountBlockBits()));
+        return block > 0
+                && block <= ClusterGeometry.MAX_HOST_OFFSET
+                && context.overlaps()
+                        .isFreeToMend(block, geometry.clusterBytes(), MetadataClass.REFCOUNT_BLOCK, findings::say);
     }
 
     /** For one cluster, as {@link CopiedFlagCheck} asks. @return the stored count, unsigned; 0 where it can't be read */

@@ -1,9 +1,10 @@
 package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
+import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -19,8 +20,9 @@ final class CountsBehindEnd {
      * @return whether a count was changed
      */
     static boolean clear(
-            ClusterGeometry geometry, RefcountStructure structure, RefcountTable refcounts, ReferenceCounts references)
+            MetadataContext context, RefcountStructure structure, ReferenceCounts references, Findings findings)
             throws BlockException {
+        ClusterGeometry geometry = context.geometry();
         boolean changed = false;
         long firstBlock = references.clusters() >>> geometry.refcountBlockBits();
         for (long index = firstBlock; index < structure.tableEntries(); index++) {
@@ -30,8 +32,14 @@ final class CountsBehindEnd {
             for (int i = from; block != null && i < geometry.refcountBlockEntries(); i++) {
                 long cluster = start + i;
                 if (RefcountWidth.get(block, 0, geometry.refcountOrder(), i) != 0
-                        && references.firstFreeBehindEnd(cluster) == cluster) {
-                    refcounts.set(cluster, 0);
+                        && references.firstFreeBehindEnd(cluster) == cluster
+                        && context.overlaps()
+                                .isFreeToMend(
+                                        structure.blockOffset((int) index),
+                                        geometry.clusterBytes(),
+                                        MetadataClass.REFCOUNT_BLOCK,
+                                        findings::say)) {
+                    context.refcounts().set(cluster, 0);
                     changed = true;
                 }
             }

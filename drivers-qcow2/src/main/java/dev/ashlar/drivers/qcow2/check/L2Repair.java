@@ -1,7 +1,6 @@
 package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.OverlapChecks;
 import dev.ashlar.drivers.qcow2.format.Bits;
@@ -45,12 +44,10 @@ final class L2Repair {
             Bits.putU64(entry, 8, bitmap & SubclusterBitmap.ALL_ZEROS);
         }
         long at = l2Offset + file.layout().byteOffset(index);
-        try {
-            overlaps.requireFree(at, entry.byteSize(), own);
-        } catch (BlockException e) {
+        if (!overlaps.isFreeToMend(at, entry.byteSize(), own, findings::say)) {
             findings.corruptions++;
             findings.checkError("ERROR: Overlap check failed");
-            throw new BlockException(Kind.IO, String.valueOf(e.getMessage()), "Input/output error", e);
+            return false;
         }
         file.write(at, entry);
         file.flush();

@@ -238,7 +238,10 @@ public record Qcow2Header(
         long tableBytes = Math.multiplyExact(refcountTableClusters, (long) geometry.clusterBytes());
         // a check goes on where a table is cut off, and looks at the snapshot table itself
         long end = checking ? Long.MAX_VALUE : fileBytes;
-        requireTable("Reference count table", refcountTableOffset, tableBytes, MAX_REFCOUNT_TABLE_BYTES, end);
+        // nor does it need counts: they can be made anew
+        boolean lost = checking && refcountTableOffset == 0;
+        requireTable(
+                "Reference count table", refcountTableOffset, lost ? 0 : tableBytes, MAX_REFCOUNT_TABLE_BYTES, end);
         if (!checking) {
             requireTable("Snapshot table", snapshotTableOffset, snapshotCount, SnapshotTable.MAX_SNAPSHOTS, end);
         }
