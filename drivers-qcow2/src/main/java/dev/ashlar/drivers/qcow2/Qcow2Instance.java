@@ -90,7 +90,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         this.planner = new WritePlanner(context, tables);
         this.compressedPlanner = new CompressedPlanner(context, tables);
         this.unmapper = new Unmapper(context, tables, header.version() >= 3, hasBacking);
-        this.guestMap = new GuestMap(file);
+        this.guestMap = new GuestMap(file, header.version() >= 3);
         this.codec = new ClusterCodec(header.compressionType(), context.geometry());
         this.compressedReader = new CompressedReader(context.geometry(), file.plainData(), codec);
         Snapshots snapshots = Snapshots.load(context, writeBack, header, checking);

@@ -72,7 +72,8 @@ public final class WritePlanner {
     private WritePlan planOwned(
             L1Table active, int l1Index, int l2Index, int clusters, long guestOffset, long bytes, long guestLimit)
             throws BlockException {
-        long host = requireAligned(hostOf(active.l2Word(l1Index, l2Index), geometry.alignDown(guestOffset)));
+        long word = active.l2Word(l1Index, l2Index);
+        long host = requireAligned(hostOf(word, geometry.alignDown(guestOffset)), word, guestOffset);
         int run = 1;
         while (run < clusters) {
             long next = active.l2Word(l1Index, l2Index + run);
@@ -182,21 +183,18 @@ public final class WritePlanner {
         long word = active.l2Word(l1Index, l2Index);
         long bitmap = active.l2Bitmap(l1Index, l2Index, word);
         if (layout.isImpossible(word, bitmap)) {
-            throw new BlockException(
-                    Kind.CORRUPT,
-                    "Invalid cluster entry found (L1 index: 0x" + Integer.toHexString(l1Index) + ", L2 index: 0x"
-                            + Integer.toHexString(l2Index) + ")",
-                    "Input/output error",
-                    null);
+            throw active.corruptEntry("Invalid cluster entry found", l1Index, l2Index);
         }
         return bitmap;
     }
 
-    private long requireAligned(long host) throws BlockException {
+    private long requireAligned(long host, long word, long guestOffset) throws BlockException {
         if (!geometry.isAligned(host)) {
+            boolean zero = !geometry.extendedL2() && (word & TableEntry.ZERO) != 0;
             throw new BlockException(
                     Kind.CORRUPT,
-                    "Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned",
+                    (zero ? "Preallocated zero" : "Data") + " cluster offset 0x" + Long.toHexString(host)
+                            + " unaligned (guest offset: 0x" + Long.toHexString(guestOffset) + ")",
                     "Input/output error",
                     null);
         }

@@ -27,7 +27,11 @@ public final class GuestMap {
     /** Only the driver can decrypt what is there. */
     private final boolean byGuestOffset;
 
-    public GuestMap(ImageFile file) {
+    private final boolean zeroFlag;
+
+    /** @param zeroFlag the image's version knows zero clusters */
+    public GuestMap(ImageFile file, boolean zeroFlag) {
+        this.zeroFlag = zeroFlag;
         this.geometry = file.geometry();
         this.layout = file.layout();
         this.data = file.data();
@@ -45,18 +49,18 @@ public final class GuestMap {
         long end = guestOffset + Math.min(lengthBytes, sizeBytes - guestOffset);
         long word = wordAt(table, guestOffset);
         if (TableEntry.isCompressed(word)) {
-            requireNoDataFile(guestOffset);
+            requireNoDataFile(table, guestOffset);
             return new Mapping.Encoded(
                     Mapping.Encoded.Kind.COMPRESSED,
                     word,
                     Math.min(geometry.alignDown(guestOffset) + geometry.clusterBytes(), end) - guestOffset);
         }
         long bitmap = bitmapAt(table, guestOffset, word);
-        requirePossible(word, bitmap, guestOffset);
+        requirePossible(table, word, bitmap, guestOffset);
         int first = geometry.subclusterIndex(guestOffset);
         boolean allocated = SubclusterBitmap.isAllocated(bitmap, first);
         boolean zero = SubclusterBitmap.isZero(bitmap, first);
-        long host = clusterHost(word, guestOffset);
+        long host = clusterHost(table, word, guestOffset);
         long at = runEnd(table, guestOffset, word, bitmap, first);
         while (at < end && geometry.isAligned(at)) {
             long next = wordAt(table, at);
@@ -120,38 +124,46 @@ public final class GuestMap {
         return layout.namesCluster(word) ? TableEntry.offset(word) : NOWHERE;
     }
 
-    private void requirePossible(long word, long bitmap, long guestOffset) throws BlockException {
+    private void requirePossible(L1Table table, long word, long bitmap, long guestOffset) throws BlockException {
         if (layout.isImpossible(word, bitmap)) {
-            throw corrupt("Invalid cluster entry found (guest offset: 0x" + Long.toHexString(guestOffset) + ")");
+            throw corruptEntry("Invalid cluster entry found ", table, guestOffset);
+        }
+        if (!zeroFlag && SubclusterBitmap.isZero(bitmap, 0)) {
+            throw corruptEntry("Zero cluster entry found in pre-v3 image", table, guestOffset);
         }
     }
 
-    private void requireNoDataFile(long guestOffset) throws BlockException {
+    private void requireNoDataFile(L1Table table, long guestOffset) throws BlockException {
         if (layout.externalData()) {
-            throw corrupt("Compressed cluster entry found in image with external data file (guest offset: 0x"
-                    + Long.toHexString(guestOffset) + ")");
+            throw corruptEntry("Compressed cluster entry found in image with external data file", table, guestOffset);
         }
     }
 
     /** Host offset of the cluster that a word names, or {@link #NOWHERE}. @throws BlockException CORRUPT for one that can't be */
-    private long clusterHost(long word, long guestOffset) throws BlockException {
+    private long clusterHost(L1Table table, long word, long guestOffset) throws BlockException {
         if (!layout.namesCluster(word)) {
             return NOWHERE;
         }
         long host = TableEntry.offset(word);
         if (!geometry.isAligned(host)) {
-            throw corrupt("Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned (guest offset: 0x"
-                    + Long.toHexString(guestOffset) + ")");
+            throw corruptEntry(
+                    "Cluster allocation offset 0x" + Long.toHexString(host) + " unaligned", table, guestOffset);
         }
         if (layout.externalData() && host != geometry.alignDown(guestOffset)) {
-            throw corrupt("External data file host cluster offset 0x" + Long.toHexString(host)
-                    + " does not match guest cluster offset: 0x" + Long.toHexString(geometry.alignDown(guestOffset)));
+            throw new BlockException(
+                    Kind.CORRUPT,
+                    "External data file host cluster offset 0x" + Long.toHexString(host)
+                            + " does not match guest cluster offset: 0x"
+                            + Long.toHexString(geometry.alignDown(guestOffset)) + ", L2 index: "
+                            + L1Table.indexText(geometry.l2Index(guestOffset)) + ")",
+                    "Input/output error",
+                    null);
         }
         return host;
     }
 
-    private static BlockException corrupt(String message) {
-        return new BlockException(Kind.CORRUPT, message, "Input/output error", null);
+    private BlockException corruptEntry(String what, L1Table table, long guestOffset) {
+        return table.corruptEntry(what, (int) geometry.l1Index(guestOffset), geometry.l2Index(guestOffset));
     }
 
     /**

@@ -73,14 +73,25 @@ public final class L1Table {
     public long l2Offset(int index) throws BlockException {
         long offset = TableEntry.offset(entries[index]);
         if (!geometry.isAligned(offset)) {
-            throw new BlockException(
-                    Kind.CORRUPT,
-                    "L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: "
-                            + (index == 0 ? "0" : "0x" + Integer.toHexString(index)) + ")",
-                    "Input/output error",
-                    null);
+            throw corrupt("L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: " + indexText(index)
+                    + ")");
         }
         return offset;
+    }
+
+    /** What to throw for an entry of an L2 table that can't be. @param what is wrong with it */
+    public BlockException corruptEntry(String what, int l1Index, int l2Index) {
+        return corrupt(what + " (L2 offset: 0x" + Long.toHexString(TableEntry.offset(entries[l1Index])) + ", L2 index: "
+                + indexText(l2Index) + ")");
+    }
+
+    /** An index as the messages about corrupt tables print it. */
+    static String indexText(int index) {
+        return index == 0 ? "0" : "0x" + Integer.toHexString(index);
+    }
+
+    private static BlockException corrupt(String message) {
+        return new BlockException(Kind.CORRUPT, message, "Input/output error", null);
     }
 
     /** The first word of an entry of an L2 table; 0 where there is none. */
