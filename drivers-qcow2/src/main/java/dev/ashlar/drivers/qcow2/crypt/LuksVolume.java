@@ -59,8 +59,10 @@ final class LuksVolume {
         byte[] key = new byte[cipher.keyBytes()];
         try {
             random.nextBytes(key);
-            long iterations = Math.max(MIN_ITERATIONS, hash.iterationsFor(iterationMillis, key.length));
-            long digestIterations = Math.max(MIN_ITERATIONS, iterations / DIGEST_SHARE);
+            Pbkdf2.Speed speed = Pbkdf2.speed(hash, iterationMillis);
+            long iterations = slotIterations(speed, iterationMillis, key.length);
+            long digestIterations =
+                    Math.max(MIN_ITERATIONS, speed.iterations(iterationMillis, LuksHeader.DIGEST_BYTES) / DIGEST_SHARE);
             byte[] salt = new byte[LuksHeader.SALT_BYTES];
             random.nextBytes(salt);
             List<Slot> slots = new ArrayList<>();
@@ -71,7 +73,7 @@ final class LuksVolume {
                     cipher,
                     hash,
                     headerBytes(cipher),
-                    hash.pbkdf2(key, salt, digestIterations, LuksHeader.DIGEST_BYTES),
+                    Pbkdf2.derive(hash, key, salt, digestIterations, LuksHeader.DIGEST_BYTES),
                     salt,
                     digestIterations,
                     UUID.randomUUID().toString(),
@@ -115,7 +117,7 @@ final class LuksVolume {
         CipherSpec cipher = header.cipher();
         byte[] material = new byte[LuksHeader.materialSectorBytes(cipher.keyBytes())];
         storage.read(slot.keyOffset(), MemorySegment.ofArray(material));
-        byte[] slotKey = header.hash().pbkdf2(passphrase, slot.salt(), slot.iterations(), cipher.keyBytes());
+        byte[] slotKey = Pbkdf2.derive(header.hash(), passphrase, slot.salt(), slot.iterations(), cipher.keyBytes());
         byte[] key;
         try {
             new SectorCipher(cipher, slotKey).decrypt(material, material.length, 0);
@@ -124,8 +126,8 @@ final class LuksVolume {
             Arrays.fill(slotKey, (byte) 0);
             Arrays.fill(material, (byte) 0);
         }
-        byte[] digest = header.hash()
-                .pbkdf2(key, header.keyDigestSalt(), header.keyDigestIterations(), LuksHeader.DIGEST_BYTES);
+        byte[] digest = Pbkdf2.derive(
+                header.hash(), key, header.keyDigestSalt(), header.keyDigestIterations(), LuksHeader.DIGEST_BYTES);
         if (MessageDigest.isEqual(digest, header.keyDigest())) {
             return key;
         }
@@ -152,13 +154,24 @@ final class LuksVolume {
 
     /** Fills an inactive slot. @param key the master key, stays the caller's */
     void fillSlot(int number, byte[] key, byte[] passphrase, long iterationMillis) throws BlockException {
-        long iterations = Math.max(MIN_ITERATIONS, header.hash().iterationsFor(iterationMillis, key.length));
+        long iterations = slotIterations(Pbkdf2.speed(header.hash(), iterationMillis), iterationMillis, key.length);
         writeMaterial(number, key, passphrase, iterations, new SecureRandom());
         writeSlot(number);
         storage.flush();
         activate(number);
         writeState(number);
         storage.flush();
+    }
+
+    private static long slotIterations(Pbkdf2.Speed speed, long millis, int keyBytes) throws BlockException {
+        long iterations = Math.max(MIN_ITERATIONS, speed.iterations(millis, keyBytes));
+        if (iterations > LuksHeader.MAX_ITERATIONS) {
+            throw new BlockException(
+                    Kind.INVALID,
+                    "Parameter 'encrypt.iter-time' asks for " + iterations + " iterations, at most "
+                            + LuksHeader.MAX_ITERATIONS + " are read back");
+        }
+        return iterations;
     }
 
     /** Encrypts the key for a slot and writes that; the slot's fields change in memory. */
@@ -170,7 +183,7 @@ final class LuksVolume {
         byte[] material = Arrays.copyOf(
                 AntiForensic.split(key, LuksHeader.STRIPES, header.hash(), random),
                 LuksHeader.materialSectorBytes(key.length));
-        byte[] slotKey = header.hash().pbkdf2(passphrase, salt, iterations, key.length);
+        byte[] slotKey = Pbkdf2.derive(header.hash(), passphrase, salt, iterations, key.length);
         try {
             new SectorCipher(header.cipher(), slotKey).encrypt(material, material.length, 0);
         } finally {

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
@@ -100,6 +101,25 @@ class KeySlotsTest {
         BlockException refused =
                 assertThrows(BlockException.class, () -> open(medium).unlock(bytes("second")));
         assertEquals("Invalid password, cannot unlock any keyslot", refused.getMessage());
+    }
+
+    /** Ten seconds of a fast machine's time are 50 million iterations: whoever wants that gets it, here and from the real program. */
+    @Test
+    void slowKeysAreRead() throws BlockException {
+        Medium medium = formatted();
+        ByteBuffer.wrap(medium.bytes).putInt(208 + 4, 50_000_000);
+        assertEquals(1, open(medium).activeSlots());
+    }
+
+    @Test
+    void aTimeThatNoReaderWouldWaitIsRefused() throws BlockException {
+        CipherSpec spec = CipherSpec.parse("aes", "xts-plain64", 32);
+        Medium medium = new Medium(new byte[(int) LuksVolume.headerBytes(spec)]);
+        BlockException refused = assertThrows(
+                BlockException.class,
+                () -> LuksVolume.format(medium, spec, Digests.SHA256, bytes(FIRST), Integer.MAX_VALUE));
+        assertTrue(refused.getMessage().startsWith("Parameter 'encrypt.iter-time' asks for"), refused.getMessage());
+        assertArrayEquals(new byte[medium.bytes.length], medium.bytes, "nothing is written");
     }
 
     @Test

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import dev.ashlar.core.BlockException;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Random;
@@ -77,21 +76,6 @@ class SectorCipherTest {
         }
         cipher.decrypt(whole, whole.length, 1L << 33);
         assertArrayEquals(plain, whole);
-    }
-
-    /** RFC 7914, section 11, and RFC 6070. */
-    @Test
-    void pbkdf2AsPublished() {
-        byte[] passwd = "passwd".getBytes(StandardCharsets.US_ASCII);
-        byte[] salt = "salt".getBytes(StandardCharsets.US_ASCII);
-        assertEquals(
-                "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
-                        + "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
-                HexFormat.of().formatHex(Digests.SHA256.pbkdf2(passwd, salt, 1, 64)));
-        byte[] password = "password".getBytes(StandardCharsets.US_ASCII);
-        assertEquals(
-                "4b007901b765489abead49d926f721d065a429c1",
-                HexFormat.of().formatHex(Digests.SHA1.pbkdf2(password, salt, 4096, 20)));
     }
 
     @Test
