@@ -54,7 +54,7 @@ final class DiskSize implements Resizable, Emptiable {
             throw new BlockException(Kind.UNSUPPORTED, "Can't resize a v2 image which has snapshots");
         }
         if (lengthBytes > disk.sizeBytes()) {
-            bitmaps.beforeResize();
+            bitmaps.beforeResize(lengthBytes);
             grow(lengthBytes, preallocation, backing);
             disk.setSizeBytes(lengthBytes);
             return;
@@ -66,7 +66,7 @@ final class DiskSize implements Resizable, Emptiable {
             if (hasSnapshots) {
                 throw new BlockException(Kind.UNSUPPORTED, "Can't shrink an image which has snapshots");
             }
-            bitmaps.beforeResize();
+            bitmaps.beforeResize(lengthBytes);
             // from the first step on the disk is not longer, whatever becomes of the others
             disk.setSizeBytes(lengthBytes);
             resizer.shrink(lengthBytes, backing);

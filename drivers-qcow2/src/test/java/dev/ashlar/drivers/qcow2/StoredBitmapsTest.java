@@ -396,6 +396,36 @@ class StoredBitmapsTest {
         }
     }
 
+    /** A bitmap's table of no entries makes the whole image one that no program opens. */
+    @Test
+    void aDiskOfNoBytesKeepsNoBitmaps() throws Exception {
+        try (BitmapDisk disk = new BitmapDisk().create(SIZE, clusters(4096))) {
+            try (BlockBackend backend = disk.open()) {
+                backend.root().bitmaps().createPersistent("b", 4096);
+                String refusal = "Cannot shrink qcow2 with persistent bitmaps to 0 bytes";
+                fails(Kind.UNSUPPORTED, refusal, () -> backend.resize(0, Preallocation.OFF));
+                backend.flush();
+            }
+            try (BlockBackend backend = disk.open()) {
+                assertEquals(SIZE, backend.root().lengthBytes());
+                fails(
+                        Kind.UNSUPPORTED,
+                        "Cannot shrink qcow2 with persistent bitmaps to 0 bytes",
+                        () -> backend.resize(0, Preallocation.OFF));
+                backend.root().bitmaps().remove(backend.root().bitmaps().require("b"));
+                backend.resize(0, Preallocation.OFF);
+                fails(
+                        Kind.INVALID,
+                        "Can't make bitmap 'b' persistent in '#block004': A disk of 0 bytes has no bitmap to store",
+                        () -> backend.root().bitmaps().createPersistent("b", 4096));
+            }
+            try (BlockBackend backend = disk.open()) {
+                assertEquals(0, backend.root().lengthBytes());
+                BitmapDisk.requireSound(backend, false);
+            }
+        }
+    }
+
     @Test
     void compressedWritesMarkFirst() throws Exception {
         try (BitmapDisk disk = new BitmapDisk().create(SIZE, clusters(4096))) {

@@ -15,6 +15,9 @@ final class BitmapLimits {
     /** @throws BlockException why a bitmap can't be stored, whatever else there is */
     static void requireStorable(String prefix, String name, long granularityBytes, long diskBytes)
             throws BlockException {
+        if (diskBytes == 0) {
+            throw new BlockException(Kind.INVALID, prefix + "A disk of 0 bytes has no bitmap to store");
+        }
         long bytes = BitmapEntry.bytesFor(diskBytes, Long.numberOfTrailingZeros(granularityBytes));
         if (bytes > BitmapEntry.MAX_BITMAP_BYTES) {
             throw new BlockException(

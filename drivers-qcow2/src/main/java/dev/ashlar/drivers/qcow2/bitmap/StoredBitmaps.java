@@ -204,7 +204,11 @@ public final class StoredBitmaps {
     }
 
     /** Before the disk's size changes: bitmaps change with it, so all must be here and fit to be changed. */
-    public void beforeResize() throws BlockException {
+    public void beforeResize(long lengthBytes) throws BlockException {
+        if (lengthBytes == 0 && (!directory.entries().isEmpty() || !persistent().isEmpty())) {
+            // a table of no entries is one that no program opens
+            throw new BlockException(Kind.UNSUPPORTED, "Cannot shrink qcow2 with persistent bitmaps to 0 bytes");
+        }
         NodeBitmaps loaded = bitmaps;
         for (BitmapEntry entry : directory.entries()) {
             DirtyBitmap bitmap =
