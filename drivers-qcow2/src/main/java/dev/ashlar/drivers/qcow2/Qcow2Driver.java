@@ -1,7 +1,7 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.ImageLimits;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.ChildAccess;
@@ -9,10 +9,11 @@ import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.MeasureRequest;
 import dev.ashlar.core.spi.MeasuredSize;
-import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.SizeMeasurable;
+import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;
 import dev.ashlar.drivers.qcow2.amend.AmendRequest;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
 import dev.ashlar.drivers.qcow2.crypt.KeySlotChange;
@@ -79,9 +80,8 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
         }
         Qcow2OpenOptions options =
                 Qcow2OpenOptions.of(request.options(), header.geometry().clusterBytes(), header.version());
-        Boolean passed = options.passDiscardRequest();
-        boolean punch = passed == null ? request.has(Flag.UNMAP) : passed;
-        DataFile dataFile = DataFile.open(request, header, punch);
+        PassedDiscards passed = options.passedDiscards(request.has(Flag.UNMAP));
+        DataFile dataFile = DataFile.open(request, header, passed.request());
         ImageFile file = ImageFile.open(child, header.layout(), dataFile == null ? null : dataFile.child());
         try {
             ImageEncryption encryption = ImageEncryption.open(
@@ -101,7 +101,7 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
             context.corruption().setNotices(request.notices());
             boolean hasBacking = header.backingFile() != null || request.describesChild("backing");
             Qcow2Instance instance =
-                    new Qcow2Instance(header, context, dataFile, readOnly, punch, hasBacking, checking);
+                    new Qcow2Instance(header, context, dataFile, readOnly, passed, hasBacking, checking);
             if (!readOnly && !checking) {
                 instance.prepareForWriting();
             }

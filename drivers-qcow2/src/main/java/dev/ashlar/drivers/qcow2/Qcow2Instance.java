@@ -1,7 +1,7 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.BlockEvent;
@@ -17,6 +17,7 @@ import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.core.spi.WritePlan;
 import dev.ashlar.drivers.qcow2.alloc.CompressedPlanner;
 import dev.ashlar.drivers.qcow2.alloc.OwnedTables;
+import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;
 import dev.ashlar.drivers.qcow2.alloc.Preallocator;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.alloc.WritePlanner;
@@ -71,7 +72,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
             MetadataContext context,
             @Nullable DataFile dataFile,
             boolean readOnly,
-            boolean unmap,
+            PassedDiscards passed,
             boolean hasBacking,
             boolean checking)
             throws BlockException {
@@ -85,7 +86,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         this.disk = new LiveDisk(file, readOnly, dataFile != null, header.sizeBytes());
         String backingFile = header.backingFile();
         this.backing = backingFile == null ? null : new ImageReference(backingFile, header.backingFormat());
-        this.writeBack = new WriteBack(context, unmap);
+        this.writeBack = new WriteBack(context, passed);
         OwnedTables tables = new OwnedTables(context, writeBack);
         this.planner = new WritePlanner(context, tables);
         this.compressedPlanner = new CompressedPlanner(context, tables);

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.drivers.qcow2.alloc.OverlapTemplate;
+import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -16,11 +17,15 @@ import org.jspecify.annotations.Nullable;
  * @param encryptionFormat what the user takes the image to be encrypted with
  * @param keySecret id of the secret that opens it
  * @param passDiscardRequest discards of the guest give space back to the host; null: where discards are carried out at all
+ * @param passDiscardSnapshot so does what only a snapshot had
+ * @param passDiscardOther so do other clusters that are freed
  * @param overlapClasses kinds of metadata that are looked at before a write; see {@link OverlapTemplate}
  */
 record Qcow2OpenOptions(
         @Nullable Boolean lazyRefcounts,
         @Nullable Boolean passDiscardRequest,
+        boolean passDiscardSnapshot,
+        boolean passDiscardOther,
         @Nullable String encryptionFormat,
         @Nullable String keySecret,
         int overlapClasses) {
@@ -77,9 +82,17 @@ record Qcow2OpenOptions(
         return new Qcow2OpenOptions(
                 lazy,
                 flag(given, "pass-discard-request"),
+                !Boolean.FALSE.equals(flag(given, "pass-discard-snapshot")),
+                Boolean.TRUE.equals(flag(given, "pass-discard-other")),
                 given.get("encrypt.format"),
                 given.get("encrypt.key-secret"),
                 OverlapTemplate.parse(given));
+    }
+
+    /** @param unmap whether the node carries discards out at all */
+    PassedDiscards passedDiscards(boolean unmap) {
+        boolean request = passDiscardRequest == null ? unmap : passDiscardRequest;
+        return new PassedDiscards(request, passDiscardSnapshot, passDiscardOther);
     }
 
     private static void check(String name, String value) throws BlockException {

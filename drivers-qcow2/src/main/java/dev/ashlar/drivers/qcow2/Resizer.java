@@ -1,10 +1,11 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.Preallocator;
 import dev.ashlar.drivers.qcow2.alloc.Unmapper;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
@@ -219,6 +220,6 @@ final class Resizer {
         context.setActive(table);
         long[] dropped = old.copyOfEntries(old.length());
         Arrays.fill(dropped, 0, kept, 0);
-        exclusive.uncount(L1Table.of(file, old.hostOffset(), dropped));
+        exclusive.uncount(L1Table.of(file, old.hostOffset(), dropped), Discard.ALWAYS, Discard.OTHER);
     }
 }

@@ -16,6 +16,7 @@ final class DeedMenu {
     private final DeedFamily keySlots;
     private final DeedFamily repairs;
     private final DeedFamily copies;
+    private final DeedFamily states;
 
     /** @param successor takes the image that is worked on from then on */
     DeedMenu(Random random, TestedImage image, Noise noise, Shell shell, Consumer<TestedImage> successor) {
@@ -28,6 +29,7 @@ final class DeedMenu {
         backing = new BackingDeeds(random, image, shell);
         keySlots = new KeySlotDeeds(random, image);
         repairs = new RepairDeeds(random, image, shell, new WriteDeeds(random, image, noise));
+        states = new StateDeeds(random, image);
         copies = new CopyDeeds(random, image, shell, successor);
     }
 
@@ -48,7 +50,7 @@ final class DeedMenu {
     }
 
     private DeedFamily drawFamily() {
-        return switch (random.nextInt(20)) {
+        return switch (random.nextInt(21)) {
             case 0, 1, 2, 3 -> snapshots;
             case 4, 5, 6 -> sizes;
             case 7, 8 -> amendments;
@@ -56,6 +58,7 @@ final class DeedMenu {
             case 13, 14 -> backing;
             case 15, 16 -> keySlots;
             case 17 -> repairs;
+            case 18 -> states;
             default -> copies;
         };
     }

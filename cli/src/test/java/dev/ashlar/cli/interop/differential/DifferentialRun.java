@@ -261,6 +261,7 @@ final class DifferentialRun {
         agreement.ofChecks();
         agreement.ofFacts();
         agreement.ofBitmaps();
+        agreement.ofMachine();
         if (random.nextInt(3) == 0) {
             agreement.ofMaps();
         }

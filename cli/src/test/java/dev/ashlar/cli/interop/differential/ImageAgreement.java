@@ -27,6 +27,7 @@ record ImageAgreement(TestedImage image, Shell shell) {
         ofChecks();
         ofFacts();
         ofBitmaps();
+        ofMachine();
         ofMaps();
         ofContents(names);
         ofBacking(image.backing);
@@ -93,6 +94,19 @@ record ImageAgreement(TestedImage image, Shell shell) {
         }
         if (!names.equals(image.bitmaps.keySet())) {
             throw new AssertionError("bitmaps " + names + " instead of " + image.bitmaps.keySet());
+        }
+    }
+
+    /** Both read the state of the machine as it was written. */
+    void ofMachine() {
+        List<String> reads = image.machine.reads();
+        for (Side side : reads.isEmpty() ? new Side[0] : Side.values()) {
+            List<String> words = new ArrayList<>(List.of("qemu-io", "-r"));
+            words.addAll(image.addressed("", true));
+            words.addAll(reads);
+            words.add(image.name(""));
+            Command.Result result = side.run(words).orFail();
+            require(side + ", state", result.output().contains("failed") ? result.toString() : "");
         }
     }
 

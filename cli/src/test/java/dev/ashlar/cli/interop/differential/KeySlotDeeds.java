@@ -26,8 +26,12 @@ final class KeySlotDeeds extends DeedFamily {
         if (keys == null) {
             return null;
         }
-        if (keys.slots().size() == 1 || keys.slots().size() < KeyRing.SLOTS && oneIn(3)) {
-            return oneIn(4) ? img(Ending.REFUSED, () -> {}, "amend", "-q", "-o", lastSlot(keys)) : added(doer, keys);
+        boolean last = keys.slots().size() == 1;
+        if (last && oneIn(4)) {
+            return img(Ending.REFUSED, () -> {}, "amend", "-q", "-o", lastSlot(keys));
+        }
+        if (last || keys.slots().size() < KeyRing.SLOTS && oneIn(3)) {
+            return added(doer, keys);
         }
         if (erased != null && oneIn(4)) {
             return wrongPassphrase(erased);

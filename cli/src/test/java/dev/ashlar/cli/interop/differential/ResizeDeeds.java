@@ -49,7 +49,12 @@ final class ResizeDeeds extends DeedFamily {
         return new Deed.Img(
                 image.command(words, drawNodeOptions(), Long.toString(wanted)),
                 refused ? Ending.REFUSED : Ending.DONE,
-                refused ? () -> {} : () -> image.resize(newLength));
+                refused ? () -> {} : () -> {
+                    image.resize(newLength);
+                    if (newLength < length) {
+                        image.machine.forget();
+                    }
+                });
     }
 
     /**

@@ -24,7 +24,7 @@ final class SnapshotDeeds extends DeedFamily {
         }
         if (names.isEmpty() || names.size() < MAX_SNAPSHOTS && random.nextBoolean()) {
             String name = image.newName("s");
-            return img(ending, () -> image.model.createSnapshot(name), "snapshot", "-c", name);
+            return img(ending, () -> image.createSnapshot(name), "snapshot", "-c", name);
         }
         String name = any(names);
         boolean apply = random.nextBoolean();
@@ -32,7 +32,7 @@ final class SnapshotDeeds extends DeedFamily {
             return img(Ending.REFUSED, () -> {}, "snapshot", "-a", name);
         }
         return apply
-                ? img(ending, () -> image.model.applySnapshot(name), "snapshot", "-a", name)
-                : img(Ending.DONE, () -> image.model.deleteSnapshot(name), "snapshot", "-d", name);
+                ? img(ending, () -> image.applySnapshot(name), "snapshot", "-a", name)
+                : img(Ending.DONE, () -> image.deleteSnapshot(name), "snapshot", "-d", name);
     }
 }

@@ -18,6 +18,7 @@ final class TestedImage {
     final @Nullable KeyRing keys;
 
     final Map<String, BitmapModel> bitmaps = new TreeMap<>();
+    final MachineState machine = new MachineState();
     ByteModel model;
     boolean modern;
     int refcountBits;
@@ -74,6 +75,21 @@ final class TestedImage {
     void fill(long offset, long lengthBytes, int pattern) {
         model.disk().fill(offset, lengthBytes, (byte) pattern);
         touch(offset, lengthBytes);
+    }
+
+    void createSnapshot(String name) {
+        model.createSnapshot(name);
+        machine.createSnapshot(name);
+    }
+
+    void applySnapshot(String name) {
+        model.applySnapshot(name);
+        machine.applySnapshot(name);
+    }
+
+    void deleteSnapshot(String name) {
+        model.deleteSnapshot(name);
+        machine.deleteSnapshot(name);
     }
 
     void resize(long lengthBytes) {

@@ -139,7 +139,7 @@ public final class CompressedPlanner {
                 for (int i = 0; i < words.length; i++) {
                     long old = active.l2Word(l1Index, l2Index + i);
                     active.putL2Entry(l1Index, l2Index + i, words[i], 0);
-                    tables.giveUp(old);
+                    tables.giveUp(old, Discard.OTHER);
                 }
             });
         }

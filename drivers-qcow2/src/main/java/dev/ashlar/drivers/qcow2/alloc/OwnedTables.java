@@ -77,7 +77,7 @@ public final class OwnedTables {
                     layout.putWord(table.data(), i, word & ~TableEntry.COPIED);
                 }
             }
-            context.quarantine().add(geometry.clusterIndex(shared), 1);
+            context.quarantine().add(geometry.clusterIndex(shared), 1, Discard.OTHER);
         }
         active.putL2Table(l1Index, table);
         context.overlaps().add(MetadataClass.ACTIVE_L2, run.firstCluster(), 1);
@@ -117,7 +117,7 @@ public final class OwnedTables {
     }
 
     /** The references that an L2 word held are given up: the clusters go to the quarantine. */
-    void giveUp(long word) {
+    void giveUp(long word, Discard reason) {
         if (layout.externalData()) {
             // clusters of a data file are not counted
             return;
@@ -127,9 +127,9 @@ public final class OwnedTables {
             long last = geometry.clusterIndex(
                     TableEntry.compressedOffset(word, geometry) + TableEntry.compressedBytes(word, geometry) - 1);
             context.allocator().leaveTail(first, last - first + 1);
-            context.quarantine().add(first, last - first + 1);
+            context.quarantine().add(first, last - first + 1, reason);
         } else if (layout.namesCluster(word)) {
-            context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1);
+            context.quarantine().add(geometry.clusterIndex(TableEntry.offset(word)), 1, reason);
         }
     }
 }

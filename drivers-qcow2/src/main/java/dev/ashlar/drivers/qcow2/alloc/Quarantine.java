@@ -1,16 +1,19 @@
 package dev.ashlar.drivers.qcow2.alloc;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Clusters that have lost a reference in memory but not yet durably: they keep their count, and so are neither reused nor punched, until a flush
  * covers the change (rules R4 and R5). Guarded by the image's metadata lock.
  */
 public final class Quarantine {
-    private List<ClusterAllocator.Run> runs = new ArrayList<>();
+    private Map<Discard, List<ClusterAllocator.Run>> byReason = new EnumMap<>(Discard.class);
 
-    public void add(long firstCluster, long count) {
+    public void add(long firstCluster, long count, Discard reason) {
+        List<ClusterAllocator.Run> runs = byReason.computeIfAbsent(reason, none -> new ArrayList<>());
         int last = runs.size() - 1;
         if (last >= 0 && runs.get(last).firstCluster() + runs.get(last).count() == firstCluster) {
             ClusterAllocator.Run run = runs.get(last);
@@ -22,17 +25,28 @@ public final class Quarantine {
 
     /** How many runs wait. */
     int size() {
-        return runs.size();
+        int size = 0;
+        for (List<ClusterAllocator.Run> runs : byReason.values()) {
+            size += runs.size();
+        }
+        return size;
     }
 
     public boolean isEmpty() {
-        return runs.isEmpty();
+        return byReason.isEmpty();
+    }
+
+    /** As {@link #take}, with one reason for all. */
+    public Map<Discard, List<ClusterAllocator.Run>> takeAs(Discard reason) {
+        List<ClusterAllocator.Run> all = new ArrayList<>();
+        take().values().forEach(all::addAll);
+        return Map.of(reason, all);
     }
 
     /** All that is in quarantine; it is the caller's to release after its flush. */
-    public List<ClusterAllocator.Run> take() {
-        List<ClusterAllocator.Run> taken = runs;
-        runs = new ArrayList<>();
+    public Map<Discard, List<ClusterAllocator.Run>> take() {
+        Map<Discard, List<ClusterAllocator.Run>> taken = byReason;
+        byReason = new EnumMap<>(Discard.class);
         return taken;
     }
 }

@@ -102,7 +102,7 @@ public final class Unmapper {
                 if (old != 0 || active.l2Bitmap(l1Index, i, old) != 0) {
                     tables.own(active, l1Index);
                     active.putL2Entry(l1Index, i, 0, 0);
-                    tables.giveUp(old);
+                    tables.giveUp(old, Discard.ALWAYS);
                     cleared++;
                 }
             }
@@ -122,9 +122,9 @@ public final class Unmapper {
             long l2Offset = active.l2Offset(l1Index);
             if (l2Offset != 0) {
                 for (int i = 0; i < geometry.l2Entries(); i++) {
-                    tables.giveUp(active.l2Word(l1Index, i));
+                    tables.giveUp(active.l2Word(l1Index, i), Discard.ALWAYS);
                 }
-                context.quarantine().add(geometry.clusterIndex(l2Offset), 1);
+                context.quarantine().add(geometry.clusterIndex(l2Offset), 1, Discard.ALWAYS);
             }
             active.removeL2Table(l1Index);
         } finally {
@@ -191,7 +191,7 @@ public final class Unmapper {
         tables.own(active, l1Index);
         active.putL2Entry(l1Index, l2Index, owned ? word : word & ~TableEntry.COPIED, bitmap);
         if (!keepsHost) {
-            tables.giveUp(old);
+            tables.giveUp(old, Discard.REQUEST);
         }
     }
 }

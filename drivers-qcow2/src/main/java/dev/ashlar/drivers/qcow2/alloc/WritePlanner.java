@@ -288,7 +288,7 @@ public final class WritePlanner {
                 active.putL2Entry(
                         l1Index, l2Index + i, host | TableEntry.COPIED, SubclusterBitmap.withData(oldBitmap, filled));
                 if (fresh) {
-                    tables.giveUp(old);
+                    tables.giveUp(old, Discard.OTHER);
                 }
             }
         }

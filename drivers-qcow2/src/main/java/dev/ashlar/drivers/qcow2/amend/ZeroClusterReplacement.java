@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.amend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -16,6 +17,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Gives clusters that read as zeros the form that version 2 has for it, in the live disk and in all snapshots: not allocated, or where a backing file would show
@@ -95,7 +97,7 @@ final class ZeroClusterReplacement {
             layout.putWord(words, i, fresh);
             if (TableEntry.offset(old) != 0) {
                 for (int j = 0; j < table.references(); j++) {
-                    unreferenced.add(geometry.clusterIndex(TableEntry.offset(old)), 1);
+                    unreferenced.add(geometry.clusterIndex(TableEntry.offset(old)), 1, Discard.OTHER);
                 }
             }
         }
@@ -132,9 +134,9 @@ final class ZeroClusterReplacement {
         }
         context.file().flush();
         pending.clear();
-        List<Run> gone = unreferenced.take();
+        Map<Discard, List<Run>> gone = unreferenced.take();
         try {
-            for (Run run : gone) {
+            for (Run run : gone.getOrDefault(Discard.OTHER, List.of())) {
                 context.allocator().release(run.firstCluster(), run.count());
             }
         } catch (BlockException e) {

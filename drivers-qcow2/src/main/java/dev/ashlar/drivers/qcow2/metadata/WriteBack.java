@@ -3,12 +3,15 @@ package dev.ashlar.drivers.qcow2.metadata;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.LostReferences;
+import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.Feature;
 import dev.ashlar.drivers.qcow2.metadata.TableBuffer.PendingWrite;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.Lock;
 
 /**
@@ -28,12 +31,12 @@ import java.util.concurrent.locks.Lock;
  */
 public final class WriteBack {
     private final MetadataContext context;
-    private final boolean punchFreed;
+    private final PassedDiscards passed;
 
-    /** @param punchFreed space of freed clusters is given back to the host */
-    public WriteBack(MetadataContext context, boolean punchFreed) {
+    /** @param passed which space of freed clusters is given back to the host */
+    public WriteBack(MetadataContext context, PassedDiscards passed) {
         this.context = context;
-        this.punchFreed = punchFreed;
+        this.passed = passed;
     }
 
     /**
@@ -48,7 +51,7 @@ public final class WriteBack {
             RefcountTable.Changes refcounts,
             List<PendingWrite> newTables,
             List<PendingWrite> links,
-            List<Run> unreferenced) {
+            Map<Discard, List<Run>> unreferenced) {
         boolean isEmpty() {
             return refcounts.isEmpty() && newTables.isEmpty() && links.isEmpty() && unreferenced.isEmpty();
         }
@@ -116,13 +119,14 @@ public final class WriteBack {
     }
 
     /** The references are durably gone: punches what nobody else counts, then uncounts, and forgets buffers that the disk has now. */
-    private void settle(List<Run> unreferenced) throws BlockException {
+    private void settle(Map<Discard, List<Run>> unreferenced) throws BlockException {
         assert context.file().isSettled() : "R4, R5: the references are not durably gone";
-        if (punchFreed && !unreferenced.isEmpty()) {
+        List<Run> mayGo = ofPassed(unreferenced);
+        if (!mayGo.isEmpty()) {
             List<Run> free;
             long stamp = context.lock().readLock();
             try {
-                free = LostReferences.soleOwners(unreferenced, context.refcounts());
+                free = LostReferences.soleOwners(mayGo, context.refcounts());
             } finally {
                 context.lock().unlockRead(stamp);
             }
@@ -131,8 +135,10 @@ public final class WriteBack {
         long stamp = context.lock().writeLock();
         try {
             ClusterAllocator allocator = context.allocator();
-            for (Run run : unreferenced) {
-                allocator.release(run.firstCluster(), run.count());
+            for (List<Run> runs : unreferenced.values()) {
+                for (Run run : runs) {
+                    allocator.release(run.firstCluster(), run.count());
+                }
             }
             context.active().dropClean();
             context.refcounts().dropClean();
@@ -145,15 +151,23 @@ public final class WriteBack {
     }
 
     /** Gives the space of those clusters back that nobody counts. The caller holds the metadata lock. */
-    public void punchFree(List<Run> uncounted) throws BlockException {
-        if (punchFreed) {
-            List<Run> free = new ArrayList<>();
-            for (Run run : uncounted) {
-                long first = run.firstCluster();
-                LostReferences.addWithCount(free, first, first + run.count(), 0, context.refcounts());
-            }
-            punch(free);
+    public void punchFree(Map<Discard, List<Run>> uncounted) throws BlockException {
+        List<Run> free = new ArrayList<>();
+        for (Run run : ofPassed(uncounted)) {
+            long first = run.firstCluster();
+            LostReferences.addWithCount(free, first, first + run.count(), 0, context.refcounts());
         }
+        punch(free);
+    }
+
+    private List<Run> ofPassed(Map<Discard, List<Run>> given) {
+        List<Run> result = new ArrayList<>();
+        given.forEach((reason, runs) -> {
+            if (passed.passes(reason)) {
+                result.addAll(runs);
+            }
+        });
+        return result;
     }
 
     private void punch(List<Run> runs) {

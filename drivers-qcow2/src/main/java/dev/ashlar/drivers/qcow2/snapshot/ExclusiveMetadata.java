@@ -1,6 +1,7 @@
 package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
@@ -43,24 +44,29 @@ public final class ExclusiveMetadata implements AutoCloseable {
     /**
      * RC-, F: an L1 table that the header durably names no more, and all it reached. What fails here only leaks, but memory and disk differ: fail-stop.
      * Space that nothing uses any more is given back to the host if the node asks for that.
+     *
+     * @param content why what the table reached is given up
+     * @param table why the table itself is
      */
-    public void uncount(L1Table gone) throws BlockException {
+    public void uncount(L1Table gone, Discard content, Discard table) throws BlockException {
         assert context.file().isSettled() : "R4: the table is not durably out of force";
+        Quarantine reached = new Quarantine();
         Quarantine freed = new Quarantine();
         try {
-            References.remove(context, gone, freed);
+            References.remove(context, gone, reached);
             ClusterGeometry geometry = context.geometry();
             long clusters = geometry.clustersFor(gone.length() * 8L);
             if (clusters > 0) {
                 long first = geometry.clusterIndex(gone.hostOffset());
                 context.allocator().release(first, clusters);
-                freed.add(first, clusters);
+                freed.add(first, clusters, table);
             }
         } catch (BlockException e) {
             context.file().fail(e);
             throw e;
         }
         makeCountsDurable();
+        writeBack.punchFree(reached.takeAs(content));
         writeBack.punchFree(freed.take());
     }
 

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.snapshot;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.alloc.RefcountTable;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
@@ -162,7 +163,7 @@ final class References {
         } else {
             allocator.release(first, count);
             if (uncounted != null) {
-                uncounted.add(first, count);
+                uncounted.add(first, count, Discard.SNAPSHOT);
             }
         }
     }

@@ -5,8 +5,10 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.snapshot.SnapshotIndex;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
+import dev.ashlar.drivers.qcow2.alloc.Discard;
 import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
+import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
@@ -361,7 +363,7 @@ public final class Snapshots {
             context.header().write(file);
             file.flush();
             context.setActive(fresh);
-            exclusive.uncount(old);
+            exclusive.uncount(old, Discard.SNAPSHOT, Discard.SNAPSHOT);
         }
         return diskBytes;
     }
@@ -375,7 +377,7 @@ public final class Snapshots {
             NewTable newTable = reserveTable(wanted);
             exclusive.makeCountsDurable();
             switchTable(newTable, wanted);
-            exclusive.uncount(gone);
+            exclusive.uncount(gone, Discard.SNAPSHOT, Discard.SNAPSHOT);
             CopiedFlags.restore(context);
         }
     }
@@ -440,7 +442,14 @@ public final class Snapshots {
         long oldOffset = tableOffset;
         long oldBytes = tableBytes;
         putInForce(newTable, wanted);
-        releaseTable(oldOffset, oldBytes);
+        if (oldBytes > 0) {
+            long first = geometry.clusterIndex(oldOffset);
+            long clusters = geometry.clustersFor(oldBytes);
+            context.allocator().release(first, clusters);
+            Quarantine freed = new Quarantine();
+            freed.add(first, clusters, Discard.SNAPSHOT);
+            writeBack.punchFree(freed.take());
+        }
     }
 
     private void putInForce(NewTable newTable, List<SnapshotEntry> wanted) throws BlockException {
