@@ -102,11 +102,14 @@ class PassedDiscardsTest {
         TreeSet<Long> more = new TreeSet<>(after.get(Side.ASHLAR.ordinal()));
         more.removeAll(after.get(Side.QEMU.ordinal()));
         if (said.contains("-a")) {
-            more.remove(l1Table()); // a snapshot that is applied gets a new one here; the real program writes over the old one
+            more.remove(
+                    l1Table()); // a snapshot that is applied gets a new one here; the real program writes over the old
+                                // one
         }
         TreeSet<Long> less = new TreeSet<>(after.get(Side.QEMU.ordinal()));
         less.removeAll(after.get(Side.ASHLAR.ordinal()));
-        assertEquals(List.of(List.of(), List.of()), List.of(List.copyOf(more), List.copyOf(less)), String.join(" ", said));
+        assertEquals(
+                List.of(List.of(), List.of()), List.of(List.copyOf(more), List.copyOf(less)), String.join(" ", said));
         return after.get(0).size();
     }
 

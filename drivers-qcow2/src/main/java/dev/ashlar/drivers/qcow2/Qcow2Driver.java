@@ -1,7 +1,7 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.ImageLimits;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.ChildAccess;
@@ -9,8 +9,8 @@ import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.MeasureRequest;
 import dev.ashlar.core.spi.MeasuredSize;
-import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OpenRequest;
+import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.SizeMeasurable;
 import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;

@@ -1,7 +1,7 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockLimits;
 import dev.ashlar.core.spi.BackingChangeable;
 import dev.ashlar.core.spi.BlockEvent;

@@ -1,7 +1,7 @@
 package dev.ashlar.drivers.qcow2;
 
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BackingContent;
 import dev.ashlar.core.spi.BlockEvent;
 import dev.ashlar.core.spi.Preallocation;

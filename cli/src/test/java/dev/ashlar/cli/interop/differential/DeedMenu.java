@@ -23,7 +23,7 @@ final class DeedMenu {
         this.random = random;
         writes = new WriteDeeds(random, image, noise);
         snapshots = new SnapshotDeeds(random, image);
-        sizes = new ResizeDeeds(random, image);
+        sizes = new ResizeDeeds(random, image, shell);
         amendments = new AmendDeeds(random, image);
         bitmaps = new BitmapDeeds(random, image);
         backing = new BackingDeeds(random, image, shell);

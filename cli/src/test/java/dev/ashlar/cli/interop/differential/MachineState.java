@@ -12,7 +12,15 @@ final class MachineState {
     private Map<Integer, Integer> patterns = new TreeMap<>();
     private final Map<String, Map<Integer, Integer>> snapshots = new HashMap<>();
 
+    private boolean used;
+
+    /** Whether there ever was any. */
+    boolean isUsed() {
+        return used;
+    }
+
     void write(int slot, int pattern) {
+        used = true;
         patterns.put(slot, pattern);
     }
 
@@ -37,8 +45,7 @@ final class MachineState {
     List<String> reads() {
         List<String> commands = new ArrayList<>();
         patterns.forEach((slot, pattern) -> commands.addAll(List.of(
-                "-c",
-                "read -b -P " + pattern + " " + slot * StateDeeds.SLOT_BYTES + " " + StateDeeds.SLOT_BYTES)));
+                "-c", "read -b -P " + pattern + " " + slot * StateDeeds.SLOT_BYTES + " " + StateDeeds.SLOT_BYTES)));
         return commands;
     }
 }

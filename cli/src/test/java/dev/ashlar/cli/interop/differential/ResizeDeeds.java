@@ -2,6 +2,9 @@ package dev.ashlar.cli.interop.differential;
 
 import dev.ashlar.cli.interop.Side;
 import dev.ashlar.cli.interop.differential.Deed.Ending;
+import dev.ashlar.testkit.SparseBytes;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -9,8 +12,11 @@ import org.jspecify.annotations.Nullable;
 
 /** The disk grows, with each preallocation, and shrinks. */
 final class ResizeDeeds extends DeedFamily {
-    ResizeDeeds(Random random, TestedImage image) {
+    private final Shell shell;
+
+    ResizeDeeds(Random random, TestedImage image, Shell shell) {
         super(random, image);
+        this.shell = shell;
     }
 
     @Override
@@ -30,6 +36,9 @@ final class ResizeDeeds extends DeedFamily {
         if (newLength == length || newLength == 0) {
             return null;
         }
+        if (!grow && image.machine.isUsed() && (doer == Side.QEMU || snapshots)) {
+            return null; // the real program, which does it where there are snapshots, leaks the state of a machine
+        }
         if (!image.modern && image.backing != null) {
             return null; // what a longer backing file shows could not be hidden
         }
@@ -37,35 +46,37 @@ final class ResizeDeeds extends DeedFamily {
             return null;
         }
         List<String> words = new ArrayList<>(List.of("resize", "-q"));
+        boolean refused = snapshots && !image.modern;
         if (wanted < length) {
             words.add("--shrink");
-        } else if (oneIn(3)) {
-            String mode = any(List.of("metadata", "falloc", "full"));
-            if (canPreallocate(doer, mode)) {
-                words.add("--preallocation=" + mode);
+        } else if (image.backing == null && oneIn(3)) {
+            words.add("--preallocation=" + any(List.of("metadata", "falloc", "full")));
+            if (doer == Side.QEMU && !refused) {
+                return learned(words, length, newLength);
             }
         }
-        boolean refused = snapshots && !image.modern;
         return new Deed.Img(
                 image.command(words, drawNodeOptions(), Long.toString(wanted)),
                 refused ? Ending.REFUSED : Ending.DONE,
-                refused ? () -> {} : () -> {
-                    image.resize(newLength);
-                    if (newLength < length) {
-                        image.machine.forget();
-                    }
-                });
+                refused ? () -> {} : () -> image.resize(newLength));
     }
 
     /**
-     * The real program allocates without clearing: with {@code metadata} old bytes of the image file show in the new end, and on an encrypted disk what is new reads
-     * as noise.
+     * The real program allocates without clearing: what clusters held before they were freed shows in the new end, and on an encrypted disk noise. Whatever it is, from
+     * then on it stays.
      */
-    private boolean canPreallocate(Side doer, String mode) {
-        if (image.backing != null) {
-            return false;
-        }
-        return doer == Side.ASHLAR || image.keys == null && !mode.equals("metadata");
+    private Deed learned(List<String> words, long length, long newLength) {
+        return new Deed.Work("qemu resize " + words.get(2), () -> {
+            shell.run(Side.QEMU, image.command(words, drawNodeOptions(), Long.toString(newLength)))
+                    .orFail();
+            image.resize(newLength);
+            Path raw = shell.newFile("content");
+            shell.run(Side.QEMU, image.command(List.of("convert", "-O", "raw"), "", raw.toString()))
+                    .orFail();
+            byte[] end = SparseBytes.of(raw).read(length, (int) (newLength - length));
+            image.model.write(length, end);
+            Files.delete(raw);
+        });
     }
 
     /** The real program cannot hide a longer backing file in sub-clusters of a last cluster that is compressed: "Failed to zero out new clusters". */

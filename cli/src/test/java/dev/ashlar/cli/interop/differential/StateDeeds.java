@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The state of a machine, written behind the disk's end by {@code write -b}: snapshots keep it and bring it back. Where the state begins depends on the size of the
- * disk; only tables are used that reach so far that no disk here moves it.
+ * disk; only tables are used that reach so far that no disk here moves it. Ashlar gives it up when the disk gets another size, so that it never shows as content of
+ * the disk; the real program keeps it when the disk grows.
  */
 final class StateDeeds extends DeedFamily {
     static final int SLOT_BYTES = 24 << 10;

@@ -94,6 +94,7 @@ final class TestedImage {
 
     void resize(long lengthBytes) {
         model.resize(lengthBytes);
+        machine.forget();
         bitmaps.values().forEach(each -> each.resize(lengthBytes));
     }
 

@@ -2,8 +2,8 @@ package dev.ashlar.drivers.qcow2.amend;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
-import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.Discard;
+import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
