@@ -15,7 +15,6 @@ import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.KeySlotCapable;
 import dev.ashlar.core.spi.Preallocation;
-import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +37,7 @@ public final class BlockBackend implements AutoCloseable {
     private final ChildEdge edge;
     private final Route route;
     private final boolean formatGuessed;
+    private final ImageControl image = new ImageControl(this);
     private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicInteger openQueues = new AtomicInteger();
 
@@ -201,11 +201,7 @@ public final class BlockBackend implements AutoCloseable {
         if (lengthBytes < 0) {
             throw new IllegalArgumentException("length " + lengthBytes);
         }
-        requireWriter();
-        root().<Boolean>whileDrained(() -> {
-            layer().truncate(lengthBytes, preallocation);
-            return true;
-        });
+        image.resize(lengthBytes, preallocation);
     }
 
     /**
@@ -237,15 +233,7 @@ public final class BlockBackend implements AutoCloseable {
     /** As {@link #check(Checkable.Repair, Consumer)}, telling how far it is. */
     public CheckReport check(Checkable.Repair repair, Consumer<String> findings, CheckProgress progress)
             throws BlockException {
-        Optional<Checkable> checkable = root().capability(Checkable.class);
-        if (checkable.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, "This image format does not support checks");
-        }
-        if (repair != Checkable.Repair.NONE) {
-            requireWriter();
-            layer().requireWritable();
-        }
-        return root().whileDrained(() -> checkable.get().check(repair, findings, progress));
+        return image.check(repair, findings, progress);
     }
 
     /**
@@ -255,7 +243,7 @@ public final class BlockBackend implements AutoCloseable {
      * @throws BlockException UNSUPPORTED if the format has none, READ_ONLY for a reader; else as {@link BackingChangeable#changeBacking}
      */
     public void changeBacking(@Nullable ImageReference reference) throws BlockException {
-        change(
+        image.change(
                 BackingChangeable.class,
                 "This image format has no backing files",
                 changeable -> changeable.changeBacking(reference));
@@ -267,7 +255,7 @@ public final class BlockBackend implements AutoCloseable {
      * @throws BlockException UNSUPPORTED if the format cannot, READ_ONLY for a reader
      */
     public void makeEmpty() throws BlockException {
-        change(Emptiable.class, "This image format cannot be emptied", Emptiable::makeEmpty);
+        image.change(Emptiable.class, "This image format cannot be emptied", Emptiable::makeEmpty);
     }
 
     /**
@@ -277,56 +265,20 @@ public final class BlockBackend implements AutoCloseable {
      * @param force as {@link KeySlotCapable#changeKeySlots} says
      */
     public void changeKeySlots(Map<String, String> options, boolean force) throws BlockException {
-        change(
+        image.change(
                 KeySlotCapable.class,
                 "This image format has no key slots",
                 slots -> slots.changeKeySlots(options, force, graph.secrets()));
-    }
-
-    /** What a driver with a capability does to its image. */
-    @FunctionalInterface
-    private interface ImageChange<C> {
-        void apply(C capability) throws BlockException;
-    }
-
-    /** Has the topmost driver change its image, drained. @param otherwise what to say of one that can't */
-    private <C> void change(Class<C> type, String otherwise, ImageChange<C> change) throws BlockException {
-        Optional<C> capability = root().capability(type);
-        if (capability.isEmpty()) {
-            throw new BlockException(Kind.UNSUPPORTED, otherwise);
-        }
-        requireWriter();
-        layer().requireWritable();
-        root().<Boolean>whileDrained(() -> {
-            change.apply(capability.get());
-            return true;
-        });
     }
 
     /**
      * Changes options of the image, drained; the topmost driver is opened again afterwards.
      *
      * @param options as {@link Amendable#amend}
-     * @throws BlockException UNSUPPORTED if the format has none that can change; BUSY while a snapshot is open for reading
+     * @throws BlockException UNSUPPORTED if the format has none that can change; READ_ONLY for a reader; BUSY while a snapshot is open for reading
      */
     public void amend(Map<String, String> options, DoubleConsumer progress) throws BlockException {
-        requireWriter();
-        layer().requireWritable();
-        BlockNode node = root();
-        try (CommonDrain drain = CommonDrain.begin(List.of(node))) {
-            assert drain.standstillNanos() == 0;
-            Optional<Amendable> amendable = node.capability(Amendable.class);
-            if (amendable.isEmpty()) {
-                throw new BlockException(
-                        Kind.UNSUPPORTED,
-                        "Format driver '" + node.driverName() + "' does not support option amendment");
-            }
-            node.requireNoViews();
-            amendable
-                    .get()
-                    .amend(options, lengthBytes -> node.layer().truncate(lengthBytes, Preallocation.OFF), progress);
-            node.<Boolean>whileDriverClosed(() -> true);
-        }
+        image.amend(options, progress);
     }
 
     /** Facts about the image, where the topmost node is one. */
@@ -336,27 +288,7 @@ public final class BlockBackend implements AutoCloseable {
 
     /** Bytes that the host has allocated for the image, backing files not counted; -1 where the host does not tell. */
     public long allocatedBytes() throws BlockException {
-        return allocatedBytes(root());
-    }
-
-    private static long allocatedBytes(BlockNode node) throws BlockException {
-        if (node.layer().instance() instanceof ProtocolInstance protocol) {
-            return protocol.allocatedBytes();
-        }
-        if (node.driver().standsForFile()) {
-            return -1;
-        }
-        long sum = 0;
-        for (ChildEdge child : node.edges()) {
-            if (!child.has(ChildRole.COW)) {
-                long bytes = allocatedBytes(child.node());
-                if (bytes < 0) {
-                    return -1;
-                }
-                sum += bytes;
-            }
-        }
-        return sum;
+        return image.allocatedBytes();
     }
 
     /** Stops all requests to this node and waits until none is under way. */

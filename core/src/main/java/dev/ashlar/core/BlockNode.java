@@ -1,6 +1,5 @@
 package dev.ashlar.core;
 
-import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.core.request.DrainCallback;
 import dev.ashlar.core.request.Layer;
@@ -10,7 +9,6 @@ import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.ProtocolInstance;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -19,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One open layer of the graph: an instance of a driver and the edges to its children. Any thread.
  *
- * <p>A node lives as long as a backend, a parent or a view of one of its snapshots needs it; {@link BlockGraph} closes it then.
+ * <p>A node lives as long as a backend, a parent or a view of one of its snapshots needs it; its graph closes it then.
  */
 public final class BlockNode {
     private final BlockGraph graph;
@@ -34,13 +32,11 @@ public final class BlockNode {
     /** One control operation (resize, snapshot, check, close) at a time. Taken before a drain, never inside one. */
     private final ControlLock controlLock = new ControlLock();
 
-    // Guarded by the graph's lock.
-    private final List<ChildEdge> parents = new ArrayList<>();
-    private int views;
-    private boolean closing;
+    private final NodeHolders holders = new NodeHolders(this);
+
+    /** Guarded by the graph's lock. */
     private int drains;
-    /** No parent or user needs the node any more, but a queue still reaches its file. */
-    private boolean leftover;
+
     /** The driver is closed and about to be opened again; for those that ask without standing in line for the node. */
     private volatile boolean betweenDrivers;
 
@@ -372,55 +368,14 @@ public final class BlockNode {
         children = List.of();
     }
 
+    /** Who keeps the node open. */
+    NodeHolders holders() {
+        return holders;
+    }
+
     /** Edges from parents and backends; under the graph's lock (G2). */
     List<ChildEdge> parentEdges() {
-        assert graph.lock().isHeldByThisThread() : "G2: the edges above node " + name() + " without the graph's lock";
-        return parents;
-    }
-
-    /** Under the graph's lock; more only by a thread that has the control lock. */
-    void addView(int change) {
-        views += change;
-    }
-
-    /** As {@link #requireNoViews(GraphLock.Locked)}. */
-    void requireNoViews() throws BlockException {
-        try (GraphLock.Locked locked = graph.lock().lock()) {
-            requireNoViews(locked);
-        }
-    }
-
-    /**
-     * Asked before the driver is closed to be opened again: views of its snapshots read through this very instance. By the thread that holds
-     * the control lock, so that none comes afterwards.
-     *
-     * @throws BlockException BUSY while a snapshot is open for reading
-     */
-    void requireNoViews(GraphLock.Locked locked) throws BlockException {
-        locked.requireValid();
-        if (views > 0) {
-            throw new BlockException(
-                    Kind.BUSY, "Node '" + name() + "' can't be opened again while a snapshot of it is open");
-        }
-    }
-
-    /** Decides under the graph's lock that the node closes now; from then on nobody can attach. @return false if someone needs it */
-    boolean claimClosing() {
-        if (closing || !parents.isEmpty() || views > 0) {
-            return false;
-        }
-        leftover = layer.tracker().isUsedByQueues();
-        closing = !leftover;
-        return closing;
-    }
-
-    /** Whether the node waits for queues to close. Nodes that are still being opened have no users either, but do not. */
-    boolean isLeftover() {
-        return leftover;
-    }
-
-    boolean isClosing() {
-        return closing;
+        return holders.edges();
     }
 
     /** Tells driver and gate of a drain. Under the graph's lock. If the driver throws, it is as if it had not been called. */

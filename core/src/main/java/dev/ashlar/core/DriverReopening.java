@@ -106,7 +106,7 @@ final class DriverReopening {
 
     /** See {@link BlockNode#whileDriverClosed}. */
     <T> T around(BlockNode.ControlOperation<T> operation) throws BlockException {
-        node.requireNoViews();
+        node.holders().requireNoViews();
         T result;
         try {
             node.closeBetweenDrivers();

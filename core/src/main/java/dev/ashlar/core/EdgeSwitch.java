@@ -87,7 +87,7 @@ final class EdgeSwitch implements GraphChange {
     private List<ChildEdge> edgesToSwitch() throws BlockException {
         try (GraphLock.Locked locked = graph.lock().lock()) {
             for (BlockNode node : List.of(from, to)) {
-                if (!graph.isKnown(locked, node) || node.isClosing()) {
+                if (!graph.isKnown(locked, node) || node.holders().isClosing()) {
                     throw new BlockException(
                             Kind.NOT_FOUND, "Failed to find node with node-name='" + node.name() + "'");
                 }
@@ -126,7 +126,7 @@ final class EdgeSwitch implements GraphChange {
                 }
                 // A view of a snapshot reads the tables through the node whose snapshot it is.
                 BlockNode origin = parent.origin();
-                (origin == null ? parent : origin).requireNoViews(locked);
+                (origin == null ? parent : origin).holders().requireNoViews(locked);
                 if (parent.reopening() == null) {
                     throw new BlockException(
                             Kind.UNSUPPORTED, "Node '" + parent.name() + "' can't be led to another child");

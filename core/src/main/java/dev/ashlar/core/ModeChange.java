@@ -135,7 +135,7 @@ final class ModeChange implements GraphChange {
                 && how.mode().flags().contains(Flag.UNTRUSTED)) {
             throw new BlockException(Kind.PERMISSION, "Node '" + node.name() + "' is not trusted and stays read-only");
         }
-        node.requireNoViews(locked);
+        node.holders().requireNoViews(locked);
         for (ChildEdge edge : node.parentEdges()) {
             BlockNode parent = edge.parent();
             if (parent != null && edge.has(ChildRole.METADATA) && node != top && !content.contains(parent)) {

@@ -46,7 +46,7 @@ final class NodeLifecycle {
             }
             BlockNode origin = node.origin();
             if (origin != null) {
-                origin.addView(1);
+                origin.holders().addView(locked, 1);
             }
             graph.edgesChanged(locked);
         } finally {
@@ -80,7 +80,7 @@ final class NodeLifecycle {
             BlockNode child = edge.node();
             try (GraphLock.Locked locked = graph.lock().lock()) {
                 graph.requireChangeable(locked);
-                if (child.isClosing()) {
+                if (child.holders().isClosing()) {
                     throw new BlockException(
                             Kind.NOT_FOUND, "Failed to find node with node-name='" + child.name() + "'");
                 }
@@ -148,7 +148,7 @@ final class NodeLifecycle {
         // Not while a change is under way: it may be about to lead somebody here.
         graph.changes().lock();
         try (GraphLock.Locked locked = graph.lock().lock()) {
-            if (!members.contains(locked, node) || members.isOwned(locked, node) || !node.claimClosing()) {
+            if (!members.contains(locked, node) || members.isOwned(locked, node) || !node.holders().claimClosing(locked)) {
                 return;
             }
         } finally {
@@ -171,7 +171,7 @@ final class NodeLifecycle {
         if (origin != null) {
             try (GraphLock.Locked locked = graph.lock().lock()) {
                 locked.requireValid();
-                origin.addView(-1);
+                origin.holders().addView(locked, -1);
             }
             closeIfUnneeded(origin);
         }
@@ -183,7 +183,7 @@ final class NodeLifecycle {
     /** Closes nodes that were kept only because a queue could still reach their files. */
     void closeLeftovers() throws BlockException {
         for (BlockNode node : graph.nodes().reversed()) {
-            if (node.isLeftover()) {
+            if (node.holders().isLeftover()) {
                 closeIfUnneeded(node);
             }
         }

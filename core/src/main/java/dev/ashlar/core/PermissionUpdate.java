@@ -57,12 +57,12 @@ final class PermissionUpdate {
             DrainControl.addWithParents(node, ordered);
         }
         for (BlockNode node : ordered) {
-            if (node.layer().isClosed() && node.isClosing()) {
+            if (node.layer().isClosed() && node.holders().isClosing()) {
                 continue;
             }
             check(node);
             // Of a file that is being closed the locks go with it.
-            if (node.layer().instance() instanceof ProtocolInstance && !node.isClosing()) {
+            if (node.layer().instance() instanceof ProtocolInstance && !node.holders().isClosing()) {
                 wanted.put(
                         node, new BlockNode.LocksTaken(PermissionRules.usedOf(node), PermissionRules.sharedOf(node)));
             }
