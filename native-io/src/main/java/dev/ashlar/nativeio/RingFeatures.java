@@ -25,10 +25,6 @@ public record RingFeatures(int refusal, long operations) {
     private static final int HEADER_BYTES = 16;
     private static final int OPERATION_BYTES = 8;
 
-    /** Read, write, their vectored and fixed forms, fsync, nop, cancel, fallocate. */
-    private static final long NEEDED =
-            1L | 1L << 1 | 1L << 2 | 1L << 3 | 1L << 4 | 1L << 5 | 1L << 14 | 1L << 17 | 1L << 22 | 1L << 23;
-
     /** Asks the kernel, by making a small ring for a moment. */
     public static RingFeatures probe() {
         return probe(RingKernel.LINUX);
@@ -66,7 +62,7 @@ public record RingFeatures(int refusal, long operations) {
 
     /** Whether rings can be made and have every operation that {@link IoEngine} needs. */
     public boolean isSufficient() {
-        return refusal == 0 && (operations & NEEDED) == NEEDED;
+        return refusal == 0 && (operations & SubmissionEntries.OPERATIONS) == SubmissionEntries.OPERATIONS;
     }
 
     void requireEngineOperations() throws ErrnoException {

@@ -1,9 +1,5 @@
 package dev.ashlar.nativeio;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
-
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.Set;
@@ -18,26 +14,6 @@ import org.jspecify.annotations.Nullable;
  * nothing, whose result is replaced on arrival.
  */
 final class UringEngine implements IoEngine {
-    private static final byte OP_NOP = 0;
-    private static final byte OP_READV = 1;
-    private static final byte OP_WRITEV = 2;
-    private static final byte OP_FSYNC = 3;
-    private static final byte OP_READ_FIXED = 4;
-    private static final byte OP_WRITE_FIXED = 5;
-    private static final byte OP_ASYNC_CANCEL = 14;
-    private static final byte OP_FALLOCATE = 17;
-    private static final byte OP_READ = 22;
-    private static final byte OP_WRITE = 23;
-
-    private static final byte FIXED_FILE = 1;
-    private static final int FSYNC_DATASYNC = 1;
-
-    /*
-     * struct io_uring_sqe: 0 u8 opcode, 1 u8 flags, 2 u16 ioprio, 4 s32 fd, 8 u64 off, 16 u64 addr,
-     * 24 u32 len, 28 u32 fsync_flags and others, 32 u64 user_data, 40 u16 buf_index, 42 .. 64 zero here
-     */
-    private static final long USER_DATA = 32;
-
     private static final long CANCEL_USER_DATA = -1;
     private static final long WAKEUP_USER_DATA = -2;
 
@@ -47,6 +23,7 @@ final class UringEngine implements IoEngine {
     private static final Set<UringEngine> OPEN = ConcurrentHashMap.newKeySet();
 
     private final Ring ring;
+    private final SubmissionEntries entries;
     private final RegisteredResources resources;
     private final OperationSlots slots;
     private final RingWakeup wakeup;
@@ -72,6 +49,7 @@ final class UringEngine implements IoEngine {
 
     private UringEngine(int capacity, Ring ring) throws ErrnoException {
         this.ring = ring;
+        entries = new SubmissionEntries(ring.entries());
         slots = new OperationSlots(capacity);
         resources = new RegisteredResources(ring);
         wakeup = RingWakeup.open();
@@ -96,14 +74,14 @@ final class UringEngine implements IoEngine {
     public boolean prepareRead(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
         LinuxFile.requireReadTarget(buffer);
-        return prepareTransfer(OP_READ, OP_READ_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
+        return prepareTransfer(SubmissionEntries.READ, SubmissionEntries.READ_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
     @Override
     public boolean prepareWrite(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
         LinuxFile.requireNative(buffer);
-        return prepareTransfer(OP_WRITE, OP_WRITE_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
+        return prepareTransfer(SubmissionEntries.WRITE, SubmissionEntries.WRITE_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
     private boolean prepareTransfer(
@@ -126,7 +104,7 @@ final class UringEngine implements IoEngine {
         long entry =
                 prepare(region < 0 ? operation : fixedOperation, file, fileOffset, address, lengthBytes, token, buffer);
         if (entry >= 0 && region > 0) {
-            ring.entries().set(JAVA_SHORT, entry + 40, (short) region);
+            entries.setRegion(entry, region);
         }
         return entry >= 0;
     }
@@ -134,12 +112,12 @@ final class UringEngine implements IoEngine {
     @Override
     public boolean prepareReadv(LinuxFile file, long fileOffset, IoVector vector, long token) {
         vector.requireWritable();
-        return prepareVector(OP_READV, file, fileOffset, vector, token);
+        return prepareVector(SubmissionEntries.READV, file, fileOffset, vector, token);
     }
 
     @Override
     public boolean prepareWritev(LinuxFile file, long fileOffset, IoVector vector, long token) {
-        return prepareVector(OP_WRITEV, file, fileOffset, vector, token);
+        return prepareVector(SubmissionEntries.WRITEV, file, fileOffset, vector, token);
     }
 
     private boolean prepareVector(byte operation, LinuxFile file, long fileOffset, IoVector vector, long token) {
@@ -152,21 +130,21 @@ final class UringEngine implements IoEngine {
 
     @Override
     public boolean prepareFdatasync(LinuxFile file, long token) {
-        long entry = prepare(OP_FSYNC, file, 0, 0, 0, token, null);
+        long entry = prepare(SubmissionEntries.FSYNC, file, 0, 0, 0, token, null);
         if (entry >= 0) {
-            ring.entries().set(JAVA_INT, entry + 28, FSYNC_DATASYNC);
+            entries.setDataOnly(entry);
         }
         return entry >= 0;
     }
 
     @Override
     public boolean prepareFsync(LinuxFile file, long token) {
-        return prepare(OP_FSYNC, file, 0, 0, 0, token, null) >= 0;
+        return prepare(SubmissionEntries.FSYNC, file, 0, 0, 0, token, null) >= 0;
     }
 
     @Override
     public boolean prepareFallocate(LinuxFile file, FallocateMode mode, long fileOffset, long lengthBytes, long token) {
-        return prepare(OP_FALLOCATE, file, fileOffset, lengthBytes, mode.bits(), token, null) >= 0;
+        return prepare(SubmissionEntries.FALLOCATE, file, fileOffset, lengthBytes, mode.bits(), token, null) >= 0;
     }
 
     @Override
@@ -182,7 +160,7 @@ final class UringEngine implements IoEngine {
         }
         int slot = slots.take(token, null, null);
         slots.setEarlyError(slot, result);
-        fill(entry, OP_NOP, (byte) 0, -1, 0, 0, 0, slot);
+        entries.fill(entry, SubmissionEntries.NOP, (byte) 0, -1, 0, 0, 0, slot);
         return true;
     }
 
@@ -202,14 +180,14 @@ final class UringEngine implements IoEngine {
         int fixed = resources.indexOf(file);
         if (fixed >= 0 && !file.isClosed()) {
             int slot = slots.take(token, buffer, null);
-            fill(entry, operation, FIXED_FILE, fixed, offset, address, length, slot);
+            entries.fill(entry, operation, SubmissionEntries.FIXED_FILE, fixed, offset, address, length, slot);
         } else if (fixed < 0 && file.acquire()) {
             int slot = slots.take(token, buffer, file);
-            fill(entry, operation, (byte) 0, file.descriptor(), offset, address, length, slot);
+            entries.fill(entry, operation, (byte) 0, file.descriptor(), offset, address, length, slot);
         } else {
             int slot = slots.take(token, null, null);
             slots.setEarlyError(slot, -Errno.EBADF);
-            fill(entry, OP_NOP, (byte) 0, -1, 0, 0, 0, slot);
+            entries.fill(entry, SubmissionEntries.NOP, (byte) 0, -1, 0, 0, 0, slot);
         }
         return entry;
     }
@@ -234,25 +212,6 @@ final class UringEngine implements IoEngine {
         return entry;
     }
 
-    private void fill(
-            long entry,
-            byte operation,
-            byte flags,
-            int descriptor,
-            long offset,
-            long address,
-            int length,
-            long userData) {
-        MemorySegment entries = ring.entries();
-        entries.set(JAVA_INT, entry, operation | flags << 8);
-        entries.set(JAVA_INT, entry + 4, descriptor);
-        entries.set(JAVA_LONG, entry + 8, offset);
-        entries.set(JAVA_LONG, entry + 16, address);
-        entries.set(JAVA_LONG, entry + 24, Integer.toUnsignedLong(length));
-        entries.set(JAVA_LONG, entry + USER_DATA, userData);
-        entries.set(JAVA_LONG, entry + 40, 0);
-    }
-
     @Override
     public boolean cancel(long token) {
         int slot = slots.find(token);
@@ -261,7 +220,7 @@ final class UringEngine implements IoEngine {
         }
         long entry = nextEntry();
         if (entry >= 0) {
-            fill(entry, OP_ASYNC_CANCEL, (byte) 0, -1, 0, slot, 0, CANCEL_USER_DATA);
+            entries.fill(entry, SubmissionEntries.ASYNC_CANCEL, (byte) 0, -1, 0, slot, 0, CANCEL_USER_DATA);
         }
         return true;
     }
@@ -330,7 +289,7 @@ final class UringEngine implements IoEngine {
         if (!wakeup.isArmed()) {
             long entry = nextEntry();
             if (entry >= 0) {
-                fill(entry, OP_READ, (byte) 0, wakeup.descriptor(), 0, wakeup.buffer(), 8, WAKEUP_USER_DATA);
+                entries.fill(entry, SubmissionEntries.READ, (byte) 0, wakeup.descriptor(), 0, wakeup.buffer(), 8, WAKEUP_USER_DATA);
                 wakeup.setArmed();
             }
         }
