@@ -48,7 +48,11 @@ public final class FileDriver implements BlockDriver {
     @Override
     public void delete(String fileName) {
         try {
-            Files.deleteIfExists(Path.of(fileName));
+            Path path = Path.of(fileName);
+            // Creation made no device node, pipe or folder: what is there of that kind was there before.
+            if (Files.isRegularFile(path)) {
+                Files.deleteIfExists(path);
+            }
         } catch (IOException e) {
             // what could not be created is reported; that some of it is left is not worth a second line
             return;

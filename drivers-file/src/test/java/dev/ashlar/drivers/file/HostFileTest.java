@@ -20,6 +20,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -229,6 +230,21 @@ class HostFileTest {
             assertEquals(0, queue.await(1, results::put));
         }
         file.close();
+    }
+
+    /** An image that could not be created at {@code /dev/null} takes no device with it. */
+    @Test
+    void deletesRegularFilesOnly() throws Exception {
+        Path device = Files.createSymbolicLink(scratch.file("device"), Path.of("/dev/null"));
+        Path folder = Files.createDirectory(scratch.file("folder"));
+        Path regular = Files.createFile(scratch.file("regular"));
+        FileDriver driver = new FileDriver();
+        for (Path each : List.of(device, folder, regular)) {
+            driver.delete(each.toString());
+        }
+        assertTrue(Files.isSymbolicLink(device));
+        assertTrue(Files.isDirectory(folder));
+        assertFalse(Files.exists(regular));
     }
 
     @Test
