@@ -37,7 +37,7 @@ public final class IoVector {
 
     /** Adds a piece of native memory; the vector must have room. */
     public void add(MemorySegment piece) {
-        LinuxFile.requireNative(piece);
+        Buffers.requireNative(piece);
         if (count == pieces.length) {
             throw new IllegalStateException("vector is full: " + count);
         }

@@ -8,7 +8,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An open file, block device or directory.
@@ -34,17 +33,12 @@ public final class LinuxFile implements AutoCloseable {
     /** Transfers that end off this boundary on a direct file have reached the end of the file. */
     private static final long SMALLEST_SECTOR_BYTES = 512;
 
-    private static final int CLOSED = Integer.MIN_VALUE;
-
-    private final int descriptor;
+    private final SharedDescriptor descriptor;
     private final String path;
     private final boolean direct;
 
-    /** Number of calls and operations under way; {@link #CLOSED} is added by close. */
-    private final AtomicInteger users = new AtomicInteger();
-
     private LinuxFile(int descriptor, String path, boolean direct) {
-        this.descriptor = descriptor;
+        this.descriptor = new SharedDescriptor(descriptor);
         this.path = path;
         this.direct = direct;
     }
@@ -86,7 +80,7 @@ public final class LinuxFile implements AutoCloseable {
             throw new ErrnoException("open", Errno.EBADF, path);
         }
         try {
-            int copy = openDescriptor("/proc/self/fd/" + descriptor, path, bits, 0);
+            int copy = openDescriptor("/proc/self/fd/" + descriptor.number(), path, bits, 0);
             return new LinuxFile(copy, path, (bits & Platform.O_DIRECT) != 0);
         } finally {
             release();
@@ -127,7 +121,7 @@ public final class LinuxFile implements AutoCloseable {
 
     /** Whether {@link #close} has been called. */
     public boolean isClosed() {
-        return users.get() < 0;
+        return descriptor.isClosed();
     }
 
     /**
@@ -138,7 +132,7 @@ public final class LinuxFile implements AutoCloseable {
      * @see <a href="https://man7.org/linux/man-pages/man2/pread.2.html">pread(2)</a>
      */
     public long pread(MemorySegment buffer, long offset) {
-        requireReadTarget(buffer);
+        Buffers.requireReadTarget(buffer);
         return transfer(Platform.PREAD64, buffer, offset);
     }
 
@@ -150,7 +144,7 @@ public final class LinuxFile implements AutoCloseable {
      * @see <a href="https://man7.org/linux/man-pages/man2/pwrite.2.html">pwrite(2)</a>
      */
     public long pwrite(MemorySegment buffer, long offset) {
-        requireNative(buffer);
+        Buffers.requireNative(buffer);
         return transfer(Platform.PWRITE64, buffer, offset);
     }
 
@@ -159,7 +153,7 @@ public final class LinuxFile implements AutoCloseable {
             return -Errno.EBADF;
         }
         try {
-            return SystemCall.restarting(call, descriptor, buffer, buffer.byteSize(), offset, 0);
+            return SystemCall.restarting(call, descriptor.number(), buffer, buffer.byteSize(), offset, 0);
         } finally {
             release();
         }
@@ -224,7 +218,7 @@ public final class LinuxFile implements AutoCloseable {
             return -Errno.EBADF;
         }
         try {
-            return SystemCall.restarting(call, descriptor, vector.entries(), vector.count(), offset, 0);
+            return SystemCall.restarting(call, descriptor.number(), vector.entries(), vector.count(), offset, 0);
         } finally {
             release();
             Reference.reachabilityFence(vector);
@@ -311,7 +305,7 @@ public final class LinuxFile implements AutoCloseable {
             return call(
                     Platform.COPY_FILE_RANGE,
                     offsets.address(),
-                    target.descriptor,
+                    target.descriptor(),
                     offsets.address() + JAVA_LONG.byteSize(),
                     lengthBytes);
         } finally {
@@ -356,16 +350,7 @@ public final class LinuxFile implements AutoCloseable {
      */
     @Override
     public void close() {
-        int seen;
-        do {
-            seen = users.get();
-            if (seen < 0) {
-                return;
-            }
-        } while (!users.compareAndSet(seen, seen + CLOSED));
-        if (seen == 0) {
-            closeDescriptor();
-        }
+        descriptor.close();
     }
 
     @Override
@@ -375,26 +360,17 @@ public final class LinuxFile implements AutoCloseable {
 
     /** The descriptor; to be used only between {@link #acquire} and {@link #release}. */
     int descriptor() {
-        return descriptor;
+        return descriptor.number();
     }
 
     /** Keeps the descriptor open until {@link #release}; false if the file has been closed. */
     boolean acquire() {
-        int seen;
-        do {
-            seen = users.get();
-            if (seen < 0) {
-                return false;
-            }
-        } while (!users.compareAndSet(seen, seen + 1));
-        return true;
+        return descriptor.acquire();
     }
 
     /** Ends one {@link #acquire}. */
     void release() {
-        if (users.decrementAndGet() == CLOSED) {
-            closeDescriptor();
-        }
+        descriptor.release();
     }
 
     /** A call of which the descriptor is the first argument. */
@@ -403,7 +379,7 @@ public final class LinuxFile implements AutoCloseable {
             return -Errno.EBADF;
         }
         try {
-            return SystemCall.restarting(number, descriptor, second, third, fourth, fifth);
+            return SystemCall.restarting(number, descriptor.number(), second, third, fourth, fifth);
         } finally {
             release();
         }
@@ -411,29 +387,5 @@ public final class LinuxFile implements AutoCloseable {
 
     private int simple(int number, long second, long third, long fourth) {
         return (int) call(number, second, third, fourth, 0);
-    }
-
-    private void closeDescriptor() {
-        // Linux frees the descriptor even when close fails or is interrupted: never again.
-        SystemCall.invoke(Platform.CLOSE, descriptor, 0, 0, 0, 0, 0);
-    }
-
-    static void requireNative(MemorySegment buffer) {
-        if (!buffer.isNative()) {
-            throw new IllegalArgumentException("buffer must be native memory");
-        }
-    }
-
-    static void requireAlive(MemorySegment buffer) {
-        if (!buffer.scope().isAlive()) {
-            throw new IllegalStateException("buffer's arena is closed");
-        }
-    }
-
-    static void requireReadTarget(MemorySegment buffer) {
-        requireNative(buffer);
-        if (buffer.isReadOnly()) {
-            throw new IllegalArgumentException("buffer must be writable");
-        }
     }
 }

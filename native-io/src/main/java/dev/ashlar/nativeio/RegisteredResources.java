@@ -114,7 +114,7 @@ final class RegisteredResources {
             throw new IllegalArgumentException("at most 16 regions: " + wanted.length);
         }
         for (MemorySegment region : wanted) {
-            LinuxFile.requireReadTarget(region);
+            Buffers.requireReadTarget(region);
         }
         if (regions.length > 0) {
             ring.register(UNREGISTER_BUFFERS, 0, 0);

@@ -74,14 +74,14 @@ final class SynchronousEngine implements IoEngine {
     @Override
     public boolean prepareRead(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
-        LinuxFile.requireReadTarget(buffer);
+        Buffers.requireReadTarget(buffer);
         return prepareTransfer(Platform.PREAD64, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
     @Override
     public boolean prepareWrite(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
-        LinuxFile.requireNative(buffer);
+        Buffers.requireNative(buffer);
         return prepareTransfer(Platform.PWRITE64, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
@@ -94,7 +94,7 @@ final class SynchronousEngine implements IoEngine {
             int lengthBytes,
             long token) {
         Objects.checkFromIndexSize(bufferOffset, lengthBytes, buffer.byteSize());
-        LinuxFile.requireAlive(buffer);
+        Buffers.requireAlive(buffer);
         Operation operation = next(number, file, token);
         if (operation == null) {
             return false;

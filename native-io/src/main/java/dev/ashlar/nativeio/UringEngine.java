@@ -73,14 +73,14 @@ final class UringEngine implements IoEngine {
     @Override
     public boolean prepareRead(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
-        LinuxFile.requireReadTarget(buffer);
+        Buffers.requireReadTarget(buffer);
         return prepareTransfer(SubmissionEntries.READ, SubmissionEntries.READ_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
     @Override
     public boolean prepareWrite(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
-        LinuxFile.requireNative(buffer);
+        Buffers.requireNative(buffer);
         return prepareTransfer(SubmissionEntries.WRITE, SubmissionEntries.WRITE_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
     }
 
@@ -94,7 +94,7 @@ final class UringEngine implements IoEngine {
             int lengthBytes,
             long token) {
         Objects.checkFromIndexSize(bufferOffset, lengthBytes, buffer.byteSize());
-        LinuxFile.requireAlive(buffer);
+        Buffers.requireAlive(buffer);
         if (fileOffset < 0) {
             // The ring takes -1 for "the file position", which plain calls refuse.
             return prepareFailed(-Errno.EINVAL, token);
