@@ -30,12 +30,10 @@ public final class RequestQueue implements BankOwner {
     private final @Nullable HitPath path;
     private final @Nullable IoQueue ring;
     private final IoQueue.CompletionSink ringSink = this::ringCompleted;
-    private final QueueEntry[] entries;
 
     // The owner's.
+    private final QueueEntries entries;
     private @Nullable Thread owner;
-    private final int[] free;
-    private int freeCount;
     private final ArrayDeque<QueueEntry> held = new ArrayDeque<>();
     /** Finished, to be handed out by the next await. */
     private final ArrayDeque<QueueEntry> ready = new ArrayDeque<>();
@@ -59,13 +57,7 @@ public final class RequestQueue implements BankOwner {
         this.root = root;
         this.origin = origin;
         Layer layer = root.get();
-        this.entries = new QueueEntry[depth];
-        this.free = new int[depth];
-        for (int i = 0; i < depth; i++) {
-            entries[i] = new QueueEntry(i);
-            free[i] = depth - 1 - i;
-        }
-        this.freeCount = depth;
+        this.entries = new QueueEntries(depth);
         this.failures = new Failures(depth);
         this.workers = new QueueWorkers(root, origin, this::wake);
         HitPath direct = HitPath.from(layer, depth, this);
@@ -82,17 +74,12 @@ public final class RequestQueue implements BankOwner {
     }
 
     public int depth() {
-        return entries.length;
+        return entries.depth();
     }
 
     /** Requests taken and not yet handed out as completed. */
     public int inFlight() {
-        return entries.length - freeCount;
-    }
-
-    /** Requests that went straight to the file are the ones of the ring; for tests and figures. */
-    public int inRing() {
-        return ring == null ? 0 : ring.inFlight();
+        return entries.inUse();
     }
 
     public boolean read(long offset, MemorySegment destination, long token) throws BlockException {
@@ -162,7 +149,7 @@ public final class RequestQueue implements BankOwner {
         }
         closed = true;
         while (!held.isEmpty()) {
-            release(held.remove());
+            entries.release(held.remove());
         }
         deferring = true;
         try {
@@ -223,18 +210,14 @@ public final class RequestQueue implements BankOwner {
         if (closed) {
             throw new BlockException(Kind.CLOSED, "The queue is closed");
         }
-        if (freeCount == 0) {
+        if (entries.isFull()) {
             return false;
         }
         long length = buffer == null ? 0 : buffer.byteSize();
         if (offset < 0 || length > Integer.MAX_VALUE) {
             throw new IllegalArgumentException("range " + offset + "+" + length);
         }
-        QueueEntry entry = entries[free[--freeCount]];
-        entry.kind = kind;
-        entry.offset = offset;
-        entry.buffer = buffer;
-        entry.token = token;
+        QueueEntry entry = entries.take(kind, offset, buffer, token);
         if (buffer != null && offset > root.get().lengthBytes() - length) {
             BlockException failure = new BlockException(
                     Kind.OUT_OF_BOUNDS,
@@ -356,7 +339,7 @@ public final class RequestQueue implements BankOwner {
     }
 
     private void ringCompleted(long index, int result) {
-        QueueEntry entry = entries[(int) index];
+        QueueEntry entry = entries.at((int) index);
         HitPath direct = path;
         if (direct == null) {
             throw new IllegalStateException("a completion without a path");
@@ -399,7 +382,7 @@ public final class RequestQueue implements BankOwner {
         long token = entry.token;
         int result = entry.result;
         BlockException failure = entry.failure;
-        release(entry);
+        entries.release(entry);
         handedOut++;
         if (failure != null) {
             failures.put(token, failure);
@@ -407,13 +390,6 @@ public final class RequestQueue implements BankOwner {
         if (target != null) {
             target.completed(token, result);
         }
-    }
-
-    private void release(QueueEntry entry) {
-        entry.buffer = null;
-        entry.stand = null;
-        entry.failure = null;
-        free[freeCount++] = entry.index;
     }
 
     private void checkOwner() {
