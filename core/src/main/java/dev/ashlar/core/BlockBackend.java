@@ -71,6 +71,7 @@ public final class BlockBackend implements AutoCloseable {
         return formatGuessed;
     }
 
+    /** Whether this user's writes are refused: he was attached for reading, or the node is read-only. */
     public boolean isReadOnly() {
         return edge.isReader() || layer().isReadOnly();
     }

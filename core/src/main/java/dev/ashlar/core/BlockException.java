@@ -91,6 +91,7 @@ public class BlockException extends IOException {
         this.reason = Objects.requireNonNull(reason, "reason");
     }
 
+    /** What went wrong, for callers that tell failures apart. */
     public Kind kind() {
         return kind;
     }

@@ -88,6 +88,7 @@ public final class BlockNode {
         return NodeDescription.of(this);
     }
 
+    /** Whether writes are refused to everybody. */
     public boolean isReadOnly() {
         return layer.isReadOnly();
     }

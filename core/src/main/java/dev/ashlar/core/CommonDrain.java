@@ -36,6 +36,7 @@ public final class CommonDrain implements AutoCloseable {
     /** What is done before the nodes are drained, while no other control operation runs on them. */
     @FunctionalInterface
     public interface Preparation {
+        /** @throws BlockException what ends the whole; nothing is drained then */
         void run() throws BlockException;
     }
 

@@ -148,7 +148,9 @@ final class NodeLifecycle {
         // Not while a change is under way: it may be about to lead somebody here.
         graph.changes().lock();
         try (GraphLock.Locked locked = graph.lock().lock()) {
-            if (!members.contains(locked, node) || members.isOwned(locked, node) || !node.holders().claimClosing(locked)) {
+            if (!members.contains(locked, node)
+                    || members.isOwned(locked, node)
+                    || !node.holders().claimClosing(locked)) {
                 return;
             }
         } finally {

@@ -62,7 +62,8 @@ final class PermissionUpdate {
             }
             check(node);
             // Of a file that is being closed the locks go with it.
-            if (node.layer().instance() instanceof ProtocolInstance && !node.holders().isClosing()) {
+            if (node.layer().instance() instanceof ProtocolInstance
+                    && !node.holders().isClosing()) {
                 wanted.put(
                         node, new BlockNode.LocksTaken(PermissionRules.usedOf(node), PermissionRules.sharedOf(node)));
             }

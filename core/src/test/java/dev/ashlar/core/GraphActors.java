@@ -576,7 +576,8 @@ final class GraphActors {
                                 .filter(e -> e == edge)
                                 .count(),
                         () -> "G1: the edge from " + node);
-                assertFalse(edge.node().holders().isClosing() && !node.holders().isClosing(), () -> "D8: below " + node);
+                assertFalse(
+                        edge.node().holders().isClosing() && !node.holders().isClosing(), () -> "D8: below " + node);
             }
             for (ChildEdge edge : node.parentEdges()) {
                 assertTrue(edge.node() == node, () -> "G1: an edge to " + node + " leads elsewhere");

@@ -74,14 +74,30 @@ final class UringEngine implements IoEngine {
     public boolean prepareRead(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
         Buffers.requireReadTarget(buffer);
-        return prepareTransfer(SubmissionEntries.READ, SubmissionEntries.READ_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
+        return prepareTransfer(
+                SubmissionEntries.READ,
+                SubmissionEntries.READ_FIXED,
+                file,
+                fileOffset,
+                buffer,
+                bufferOffset,
+                lengthBytes,
+                token);
     }
 
     @Override
     public boolean prepareWrite(
             LinuxFile file, long fileOffset, MemorySegment buffer, long bufferOffset, int lengthBytes, long token) {
         Buffers.requireNative(buffer);
-        return prepareTransfer(SubmissionEntries.WRITE, SubmissionEntries.WRITE_FIXED, file, fileOffset, buffer, bufferOffset, lengthBytes, token);
+        return prepareTransfer(
+                SubmissionEntries.WRITE,
+                SubmissionEntries.WRITE_FIXED,
+                file,
+                fileOffset,
+                buffer,
+                bufferOffset,
+                lengthBytes,
+                token);
     }
 
     private boolean prepareTransfer(
@@ -289,7 +305,15 @@ final class UringEngine implements IoEngine {
         if (!wakeup.isArmed()) {
             long entry = nextEntry();
             if (entry >= 0) {
-                entries.fill(entry, SubmissionEntries.READ, (byte) 0, wakeup.descriptor(), 0, wakeup.buffer(), 8, WAKEUP_USER_DATA);
+                entries.fill(
+                        entry,
+                        SubmissionEntries.READ,
+                        (byte) 0,
+                        wakeup.descriptor(),
+                        0,
+                        wakeup.buffer(),
+                        8,
+                        WAKEUP_USER_DATA);
                 wakeup.setArmed();
             }
         }

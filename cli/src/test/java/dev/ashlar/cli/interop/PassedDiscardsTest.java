@@ -104,7 +104,7 @@ class PassedDiscardsTest {
         if (said.contains("-a")) {
             more.remove(
                     l1Table()); // a snapshot that is applied gets a new one here; the real program writes over the old
-                                // one
+            // one
         }
         TreeSet<Long> less = new TreeSet<>(after.get(Side.QEMU.ordinal()));
         less.removeAll(after.get(Side.ASHLAR.ordinal()));

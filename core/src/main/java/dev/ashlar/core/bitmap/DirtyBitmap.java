@@ -74,10 +74,12 @@ public final class DirtyBitmap {
         return state.busy;
     }
 
+    /** Whether it belongs to an image that can't be written; it records nothing then. */
     public boolean isReadOnly() {
         return state.readOnly;
     }
 
+    /** Whether its image was written without it: its bits mean nothing, and it can only be removed. */
     public boolean isInconsistent() {
         return state.inconsistent;
     }
@@ -87,6 +89,7 @@ public final class DirtyBitmap {
         return state.persistent;
     }
 
+    /** Whether another bitmap records in its place, until {@link #abdicate} or {@link #reclaim}. */
     public boolean hasSuccessor() {
         return succession.successor() != null;
     }

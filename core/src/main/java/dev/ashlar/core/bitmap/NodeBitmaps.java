@@ -33,8 +33,10 @@ public final class NodeBitmaps {
 
     /** What the bitmaps need to know of their node. */
     public interface Disk {
+        /** Name of the node, for messages. */
         String name();
 
+        /** Virtual size in bytes. */
         long lengthBytes() throws BlockException;
 
         /** Cluster size of the format that holds the content, 0 if there is none. */

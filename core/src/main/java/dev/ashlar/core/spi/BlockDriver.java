@@ -18,6 +18,7 @@ public interface BlockDriver {
     /** The name users give, for instance {@code qcow2}, {@code raw}, {@code file}. */
     String name();
 
+    /** What it stands on, and so which of the methods below are called. */
     DriverKind kind();
 
     /**

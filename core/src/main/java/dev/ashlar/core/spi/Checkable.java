@@ -7,6 +7,7 @@ import java.util.function.Consumer;
 public interface Checkable {
     /** What may be repaired. */
     enum Repair {
+        /** Nothing: the image stays as it is. */
         NONE,
         /** Leaked clusters, and COPIED flags that are stale in the harmless direction. */
         LEAKS,

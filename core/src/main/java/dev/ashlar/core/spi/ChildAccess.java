@@ -17,8 +17,10 @@ public interface ChildAccess {
     /** File name of the child as far as it has one, for messages. */
     String fileName();
 
+    /** What requests should look like to reach the child without padding or a copy. */
     BlockLimits limits();
 
+    /** Size of the child's content in bytes, not necessarily a multiple of 512. */
     long lengthBytes() throws BlockException;
 
     /** Fills the buffer; bytes behind the end read as zeros. */
@@ -45,6 +47,7 @@ public interface ChildAccess {
     /** Makes durable all that completed before, through {@link #write} and {@link MetadataAccess#write} alike. */
     void flush() throws BlockException;
 
+    /** Sets the size of the child; new bytes read as zeros. @throws BlockException UNSUPPORTED, or as {@link ProtocolInstance#truncate} */
     void truncate(long lengthBytes, Preallocation preallocation) throws BlockException;
 
     /** As {@link ProtocolInstance#extentAt}. */
@@ -55,6 +58,7 @@ public interface ChildAccess {
         return -1;
     }
 
+    /** Buffered, byte-granular access for the driver's own tables. */
     MetadataAccess metadata();
 
     /** Whether the bytes of the file are others than those that are read and written here: offsets in the file are of no use to anybody else. */

@@ -39,6 +39,7 @@ public interface CompressionCapable {
         /** Units covered from the front, at least 1. */
         int units();
 
+        /** The child that holds the space. */
         ChildAccess child();
 
         /** Host offset of the compressed bytes of a unit; often where the one before ends. @param unit from 0 */

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 
 /** A filter over one child: the content is the child's. Each method's default passes on. */
 public non-sealed interface FilterInstance extends DriverInstance {
+    /** What the filter stands over; the default of each method below passes on to it. */
     ChildAccess child();
 
     @Override
@@ -17,10 +18,12 @@ public non-sealed interface FilterInstance extends DriverInstance {
         child().flush();
     }
 
+    /** As {@link ProtocolInstance#read}: within {@link #limits}, on a tracked request. */
     default void read(long offset, MemorySegment destination) throws BlockException {
         child().read(offset, destination);
     }
 
+    /** As {@link ProtocolInstance#write}. */
     default void write(long offset, MemorySegment source) throws BlockException {
         child().write(offset, source);
     }
@@ -35,18 +38,22 @@ public non-sealed interface FilterInstance extends DriverInstance {
         child().writeCompressed(offset, source);
     }
 
+    /** As {@link ProtocolInstance#writeZeroes}. */
     default void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         child().writeZeroes(offset, lengthBytes, mayUnmap);
     }
 
+    /** As {@link ProtocolInstance#discard}. */
     default void discard(long offset, long lengthBytes) throws BlockException {
         child().discard(offset, lengthBytes);
     }
 
+    /** As {@link ProtocolInstance#truncate}; called on a drained node. */
     default void truncate(long lengthBytes, Preallocation preallocation) throws BlockException {
         child().truncate(lengthBytes, preallocation);
     }
 
+    /** As {@link ProtocolInstance#extentAt}. */
     default HostExtent extentAt(long offset, long lengthBytes) throws BlockException {
         return child().extentAt(offset, lengthBytes);
     }

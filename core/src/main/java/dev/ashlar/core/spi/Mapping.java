@@ -6,6 +6,7 @@ package dev.ashlar.core.spi;
  * request it was made for is tracked.
  */
 public sealed interface Mapping {
+    /** Guest bytes covered from the offset that was asked for on. */
     long lengthBytes();
 
     /** Plain bytes in a child, contiguous. */
@@ -24,6 +25,7 @@ public sealed interface Mapping {
      * @param hostOffset host space that is kept for the range, or -1
      */
     record Backing(long lengthBytes, long hostOffset) implements Mapping {
+        /** No host space is kept for the range. */
         public Backing(long lengthBytes) {
             this(lengthBytes, -1);
         }

@@ -16,6 +16,7 @@ public interface OpenRequest {
      */
     Map<String, String> options();
 
+    /** Whether the node is opened with that flag. */
     boolean has(Flag flag);
 
     /** What the image may claim at most, beside the limits of the format. */
@@ -23,6 +24,7 @@ public interface OpenRequest {
         return dev.ashlar.core.ImageLimits.NONE;
     }
 
+    /** All flags that the node is opened with; unmodifiable. */
     Set<Flag> flags();
 
     /** Takes one line for the user about what goes wrong later without being the failure of a request. Any thread, at any time while the node is open. */

@@ -34,6 +34,12 @@ public interface SnapshotCapable {
     /** Makes the snapshot's content and size the active layer's. @param snapshot an entry of {@link #snapshots} */
     void applySnapshot(SnapshotInfo snapshot) throws BlockException;
 
+    /**
+     * Gives up the snapshot, and the space that only it needs.
+     *
+     * @param snapshot an entry of {@link #snapshots}
+     * @throws BlockException BUSY while {@linkplain #openSnapshot a view} of it is open
+     */
     void deleteSnapshot(SnapshotInfo snapshot) throws BlockException;
 
     /**

@@ -12,6 +12,7 @@ public interface WritePlan {
     /** Guest bytes covered, at least 1, at most what was asked for. */
     long lengthBytes();
 
+    /** The child that holds the space: the image file, or an external data file. */
     ChildAccess child();
 
     /** Host offset of the first guest byte. */
