@@ -5,9 +5,11 @@ import dev.ashlar.cli.option.SizeText;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.ImageLimits;
+import dev.ashlar.core.OpenGate;
 import dev.ashlar.core.OpenOptions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,5 +99,20 @@ public final class Trust {
             throw new BlockException(Kind.PERMISSION, "'" + name + "' is not trusted: it is opened for reading only");
         }
         return how.untrusted(true).limits(limits);
+    }
+
+    /**
+     * How to open what a command writes its result to: a file that it has just created, or one without a format. Where images are not trusted, the target opens only
+     * files that the command line gave it.
+     *
+     * @param given names of such files, as they stand in the target
+     */
+    public OpenOptions applyToTarget(OpenOptions how, Set<String> given) {
+        if (limits == null) {
+            return how;
+        }
+        return how.openGate((imageFileName, childName, reference) -> given.contains(reference.fileName())
+                ? reference
+                : OpenGate.REFUSE.permit(imageFileName, childName, reference));
     }
 }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,9 +152,114 @@ class UntrustedTest {
     /** Not only untrusted ones: who resizes without naming the format is not led astray by a planted header. */
     @Test
     void resizingWithoutAFormatFollowsNothing() {
+        assertEquals(0, run("create -q -f qcow2 -o data_file=@data @outside.qcow2 1M"), error());
+        assertEquals(1, run("resize @outside.qcow2 2M"));
+        assertTrue(error().contains("data") && error().contains("-f"), error());
+        assertEquals(0, run("resize -f qcow2 @outside.qcow2 2M"), error());
         assertEquals(1, run("resize @overlay.qcow2 2M"));
         assertTrue(error().contains("secret") && error().contains("-f"), error());
         assertEquals(0, run("resize -f qcow2 @overlay.qcow2 2M"), error());
         assertEquals(0, run("resize @plain.qcow2 2M"), error());
+    }
+
+    /** Images that name {@code planted}, which nothing may read: by a backing file, and by a data file. */
+    private void plant() throws Exception {
+        assertEquals(0, run("create -q -f qcow2 -o data_file=@planted,data_file_raw=on @data.evil 1M"), error());
+        byte[] bytes = new byte[1 << 20];
+        Arrays.fill(bytes, (byte) 'S');
+        Files.write(folder.resolve("planted"), bytes);
+        assertEquals(0, run("create -q -f qcow2 -b planted -F raw @backing.evil 1M"), error());
+        assertEquals(0, run("create -q -f qcow2 -o cluster_size=512 @source.qcow2 1M"), error());
+        assertEquals(0, run("io -c write~-P~1~4k~4k @source.qcow2"), error());
+        assertEquals(0, run("bitmap --add @source.qcow2 b"), error());
+    }
+
+    private void requireUnread(String line) throws Exception {
+        String text = new String(new char[64]).replace('\0', 'S');
+        assertFalse(out.toString(StandardCharsets.ISO_8859_1).contains(text), line);
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                if (Files.isRegularFile(file) && !file.endsWith("planted")) {
+                    assertFalse(Files.readString(file, StandardCharsets.ISO_8859_1).contains(text), line);
+                }
+            }
+        }
+        assertTrue(Files.readString(folder.resolve("planted")).equals("S".repeat(1 << 20)), line);
+    }
+
+    /** Every way to open an image, the second ones of a command too. EVIL stands for an image that names a planted file. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "amend -f qcow2 -o lazy_refcounts=on EVIL",
+                "bench -c 1 -f qcow2 EVIL",
+                "bitmap --merge b -b EVIL -F qcow2 @source.qcow2 b",
+                "bitmap --add -f qcow2 EVIL b",
+                "check -f qcow2 EVIL",
+                "commit -f qcow2 EVIL",
+                "compare -f qcow2 -F qcow2 @source.qcow2 EVIL",
+                "compare -f qcow2 -F qcow2 EVIL @source.qcow2",
+                "compare @source.qcow2 EVIL",
+                "compare --image-opts driver=qcow2,file.filename=@source.qcow2 driver=qcow2,file.filename=EVIL",
+                "convert -f qcow2 -O raw EVIL @out",
+                "convert -O raw @source.qcow2 EVIL @out",
+                "convert -f qcow2 -O qcow2 -B EVIL -F qcow2 @source.qcow2 @out",
+                "convert -f qcow2 -O qcow2 -c -B EVIL -F qcow2 @source.qcow2 @out",
+                "convert -f qcow2 -O qcow2 -o backing_file=EVIL,backing_fmt=qcow2 @source.qcow2 @out",
+                "convert -f qcow2 -O qcow2 -B json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}} -F qcow2 @source.qcow2 @out",
+                "convert -f qcow2 -n -O qcow2 @source.qcow2 EVIL",
+                "convert -f qcow2 -n -B EVIL -O qcow2 @source.qcow2 @plain.qcow2",
+                "convert -f qcow2 -n --target-image-opts @source.qcow2 driver=qcow2,file.filename=EVIL",
+                "convert -f qcow2 -n -O raw @source.qcow2 json:{\"driver\":\"raw\",\"file\":{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}}}",
+                "create -q -f qcow2 -b EVIL -F qcow2 @out",
+                "create -q -f qcow2 -b EVIL -F qcow2 @out 2M",
+                "create -q -f qcow2 -o backing_file=EVIL,backing_fmt=qcow2 @out",
+                "dd -f qcow2 -O raw if=EVIL of=@out",
+                "diff --from s EVIL",
+                "graph EVIL",
+                "group list --disk @source.qcow2 --disk EVIL",
+                "group check s --disk EVIL",
+                "io -f qcow2 -c read~0~64k EVIL",
+                "io -r -f qcow2 -c read~-v~0~512 EVIL",
+                "io -s -f qcow2 -c read~-v~0~512 EVIL",
+                "io -C -f qcow2 -c read~-v~0~512 EVIL",
+                "io -c open~EVIL",
+                "io -c open~-o~driver=qcow2~EVIL",
+                "io --image-opts -c read~-v~0~512 driver=qcow2,file.filename=EVIL",
+                "io --image-opts -c read~-v~0~512 driver=qcow2,file.filename=@source.qcow2,backing.driver=qcow2,backing.file.filename=EVIL",
+                "io -c read~-v~0~512 json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}}",
+                "map -f qcow2 EVIL",
+                "measure -f qcow2 -O qcow2 EVIL",
+                "rebase -f qcow2 -b EVIL -F qcow2 @source.qcow2",
+                "rebase -u -f qcow2 -b @source.qcow2 -F qcow2 EVIL",
+                "resize -f qcow2 EVIL 2M",
+                "snapshot -l EVIL",
+                "snapshot -c t EVIL"
+            })
+    void nothingIsReadThroughASecondImage(String command) throws Exception {
+        plant();
+        int at = command.indexOf(' ');
+        for (String evil : List.of("@backing.evil", "@data.evil")) {
+            String line = command.substring(0, at) + " --untrusted" + command.substring(at).replace("EVIL", evil);
+            assertTrue(run(line) != 0, line);
+            assertTrue(error().contains("trusted"), line + ": " + error());
+            requireUnread(line);
+        }
+    }
+
+    @Test
+    void aTargetAboveAnHonestFileIsMade() throws Exception {
+        plant();
+        assertEquals(
+                0,
+                run("convert --untrusted -f qcow2 -O qcow2 -B @plain.qcow2 -F qcow2 -o data_file=@data @source.qcow2 @out"),
+                error());
+        assertEquals(0, run("compare @source.qcow2 @out"), error());
+        assertEquals(0, run("convert --untrusted -f qcow2 -n -O raw @source.qcow2 @disk.raw"), error());
+        assertEquals(0, run("compare -f qcow2 -F raw @source.qcow2 @disk.raw"), error());
+        assertEquals(0, run("create --untrusted -q -f qcow2 -b plain.qcow2 -F qcow2 @over"), error());
+        // not opened, so nothing is said of it
+        assertEquals(0, run("create --untrusted -q -u -f qcow2 -b backing.evil -F qcow2 @over2 1M"), error());
+        requireUnread("create -u");
     }
 }

@@ -8,6 +8,7 @@ import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockNode;
+import dev.ashlar.core.OpenOptions;
 import dev.ashlar.core.bitmap.DirtyBitmap;
 import dev.ashlar.core.bitmap.NodeBitmaps;
 import java.util.ArrayList;
@@ -125,14 +126,12 @@ final class BitmapCommand {
     }
 
     private @Nullable BlockBackend openSource(BlockGraph graph) throws BlockException {
-        return sourceFile == null
-                ? null
-                : Images.open(
-                        console,
-                        graph,
-                        sourceFile,
-                        Images.options(false, sourceFormat, CacheMode.WRITEBACK, false)
-                                .backing(false));
+        if (sourceFile == null) {
+            return null;
+        }
+        OpenOptions how =
+                Images.options(false, sourceFormat, CacheMode.WRITEBACK, false).backing(false);
+        return Images.open(console, graph, sourceFile, console.trust().apply(how, sourceFile));
     }
 
     private int act(BlockNode image, BlockNode source, String bitmap) throws BlockException {

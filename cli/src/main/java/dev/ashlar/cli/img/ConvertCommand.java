@@ -18,15 +18,18 @@ import dev.ashlar.core.spi.BlockDriver;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** {@code convert}: copies images, or a snapshot of one, into a new image; durable when it ends with status 0. */
 final class ConvertCommand {
     private static final int SECTOR = 512;
     private static final String KEY_SECRET = "encrypt.key-secret";
+    private static final String DATA_FILE = "data_file";
     private static final int MAXIMUM_SPARSE_BYTES = 32_768 * SECTOR;
     private static final int MAXIMUM_WORKERS = 16;
 
@@ -55,6 +58,8 @@ final class ConvertCommand {
     private boolean forceShare;
     private boolean bitmaps;
     private boolean skipBrokenBitmaps;
+    /** The backing file of the target, open already, where images are not trusted. */
+    private @Nullable BlockNode untrustedBase;
 
     ConvertCommand(Console console) {
         this.console = console;
@@ -85,6 +90,10 @@ final class ConvertCommand {
         }
         if (targetIsZero && !skipCreate) {
             throw fail("--target-is-zero requires use of -n flag");
+        }
+        if (skipCreate && !console.trust().isFull() && (options.isTargetImageOpts() || !targetFormat.equals("raw"))) {
+            // what stands in it already may name other files, and its tables lead anywhere
+            throw fail("With --untrusted, -n takes a target of format 'raw' only");
         }
         int sources = options.operandCount() - 1;
         OptionList list = OptionList.of(optionText == null ? "" : optionText);
@@ -249,6 +258,7 @@ final class ConvertCommand {
         if (compressed) {
             requireCompression(graph, values);
         }
+        openUntrustedBase(graph, targetName, values);
         try {
             graph.createImage(targetName, targetFormat, values.asMap());
         } catch (BlockException e) {
@@ -256,6 +266,21 @@ final class ConvertCommand {
                     e.kind(), targetName + ": error while converting " + targetFormat + ": " + e.getMessage(), e);
         }
         return values;
+    }
+
+    /** A backing file that is not trusted is opened as such, before anything is created, and not by the target. */
+    private void openUntrustedBase(BlockGraph graph, String targetName, OptionValues values) throws BlockException {
+        String name = values.get("backing_file");
+        if (console.trust().isFull() || name == null || name.isEmpty()) {
+            return;
+        }
+        OpenOptions how = Images.options(false, values.get("backing_fmt"), CacheMode.WRITEBACK, false);
+        try {
+            untrustedBase = graph.openNode(
+                    Images.resolve(targetName, name), console.trust().apply(how, name));
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not open backing file '" + name + "': " + e.getMessage(), e);
+        }
     }
 
     private void requireCompression(BlockGraph graph, OptionValues values) {
@@ -291,11 +316,18 @@ final class ConvertCommand {
         OpenOptions how = Images.options(
                         true, options.isTargetImageOpts() ? givenTargetFormat : targetFormat, cache, false)
                 .unmap(sparseBytes != 0);
+        Map<String, String> driverOptions = new HashMap<>();
         String keySecret = values == null || !values.has(KEY_SECRET) ? null : values.get(KEY_SECRET);
         if (keySecret != null) {
             // what was created encrypted is opened with the same key
-            how = how.driverOptions(Map.of(KEY_SECRET, keySecret));
+            driverOptions.put(KEY_SECRET, keySecret);
         }
+        if (untrustedBase != null) {
+            driverOptions.put("backing", untrustedBase.name());
+        }
+        String dataFile = values == null || !values.has(DATA_FILE) ? null : values.get(DATA_FILE);
+        how = console.trust()
+                .applyToTarget(how.driverOptions(driverOptions), dataFile == null ? Set.of() : Set.of(dataFile));
         return options.isTargetImageOpts()
                 ? Images.openDescribed(console, graph, targetName, how)
                 : Images.open(console, graph, targetName, how);

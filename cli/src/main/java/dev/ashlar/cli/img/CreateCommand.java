@@ -6,6 +6,7 @@ import dev.ashlar.cli.option.CacheMode;
 import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.OptionScanner;
+import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
@@ -143,6 +144,13 @@ final class CreateCommand {
                 ProgramExit exit = fail(fileName, "Backing file specified without backing format");
                 console.hintWithoutEnd("Detected format of " + image.formatName() + ".");
                 throw exit;
+            }
+            String named = console.trust().isFull() ? null : ImageFacts.of(image).reference();
+            if (named != null) {
+                throw new BlockException(
+                        Kind.PERMISSION,
+                        "'" + backing + "' names the file '" + Escapes.name(named)
+                                + "', and is not trusted to be read through the new image");
             }
             if (values.get("size") == null) {
                 values.set("size", Long.toString(image.lengthBytes()));

@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** {@code dd}: copies blocks of one image into a new one; durable when it ends with status 0. */
@@ -105,7 +106,7 @@ final class DdCommand {
                     e.kind(), to + ": error while creating output image: " + e.getMessage(), e.reason(), e);
         }
         try (BlockBackend target =
-                Images.open(console, graph, to, Images.options(true, targetFormat, CacheMode.WRITEBACK, false))) {
+                Images.open(console, graph, to, console.trust().applyToTarget(Images.options(true, targetFormat, CacheMode.WRITEBACK, false), Set.of()))) {
             if (behind) {
                 console.error(from + ": cannot skip to specified offset");
             }

@@ -70,7 +70,7 @@ record ImageFacts(
         if (backing != null) {
             return backing.fileName();
         }
-        return info != null && info.specific().get("data file") instanceof String dataFile ? dataFile : null;
+        return info != null && info.specific().get("data-file") instanceof String dataFile ? dataFile : null;
     }
 
     @Nullable

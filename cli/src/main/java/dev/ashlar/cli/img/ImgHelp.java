@@ -53,7 +53,9 @@ public final class ImgHelp {
           tour      shows on a scratch image what all this is about
 
         Every command takes --untrusted: the image is only read, its format is given or shown by its magic, no file that it names is
-        opened, and --untrusted=max-size=SIZE,max-snapshots=N,max-table=SIZE says what it may claim at most.
+        opened, and --untrusted=max-size=SIZE,max-snapshots=N,max-table=SIZE says what it may claim at most. That holds for backing
+        files on the command line too: 'create -b' and 'convert -B' refuse one that names a further file, 'create -u' opens none.
+        'convert -n' then writes into raw targets only.
         """;
 
     private ImgHelp() {}
