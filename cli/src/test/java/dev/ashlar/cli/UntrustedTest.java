@@ -180,7 +180,8 @@ class UntrustedTest {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
                 if (Files.isRegularFile(file) && !file.endsWith("planted")) {
-                    assertFalse(Files.readString(file, StandardCharsets.ISO_8859_1).contains(text), line);
+                    assertFalse(
+                            Files.readString(file, StandardCharsets.ISO_8859_1).contains(text), line);
                 }
             }
         }
@@ -206,11 +207,14 @@ class UntrustedTest {
                 "convert -f qcow2 -O qcow2 -B EVIL -F qcow2 @source.qcow2 @out",
                 "convert -f qcow2 -O qcow2 -c -B EVIL -F qcow2 @source.qcow2 @out",
                 "convert -f qcow2 -O qcow2 -o backing_file=EVIL,backing_fmt=qcow2 @source.qcow2 @out",
-                "convert -f qcow2 -O qcow2 -B json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}} -F qcow2 @source.qcow2 @out",
+                "convert -f qcow2 -O qcow2 -B"
+                        + " json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}} -F qcow2"
+                        + " @source.qcow2 @out",
                 "convert -f qcow2 -n -O qcow2 @source.qcow2 EVIL",
                 "convert -f qcow2 -n -B EVIL -O qcow2 @source.qcow2 @plain.qcow2",
                 "convert -f qcow2 -n --target-image-opts @source.qcow2 driver=qcow2,file.filename=EVIL",
-                "convert -f qcow2 -n -O raw @source.qcow2 json:{\"driver\":\"raw\",\"file\":{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}}}",
+                "convert -f qcow2 -n -O raw @source.qcow2"
+                    + " json:{\"driver\":\"raw\",\"file\":{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}}}",
                 "create -q -f qcow2 -b EVIL -F qcow2 @out",
                 "create -q -f qcow2 -b EVIL -F qcow2 @out 2M",
                 "create -q -f qcow2 -o backing_file=EVIL,backing_fmt=qcow2 @out",
@@ -226,7 +230,8 @@ class UntrustedTest {
                 "io -c open~EVIL",
                 "io -c open~-o~driver=qcow2~EVIL",
                 "io --image-opts -c read~-v~0~512 driver=qcow2,file.filename=EVIL",
-                "io --image-opts -c read~-v~0~512 driver=qcow2,file.filename=@source.qcow2,backing.driver=qcow2,backing.file.filename=EVIL",
+                "io --image-opts -c read~-v~0~512"
+                        + " driver=qcow2,file.filename=@source.qcow2,backing.driver=qcow2,backing.file.filename=EVIL",
                 "io -c read~-v~0~512 json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"EVIL\"}}",
                 "map -f qcow2 EVIL",
                 "measure -f qcow2 -O qcow2 EVIL",
@@ -240,7 +245,8 @@ class UntrustedTest {
         plant();
         int at = command.indexOf(' ');
         for (String evil : List.of("@backing.evil", "@data.evil")) {
-            String line = command.substring(0, at) + " --untrusted" + command.substring(at).replace("EVIL", evil);
+            String line = command.substring(0, at) + " --untrusted"
+                    + command.substring(at).replace("EVIL", evil);
             assertTrue(run(line) != 0, line);
             assertTrue(error().contains("trusted"), line + ": " + error());
             requireUnread(line);
@@ -252,7 +258,8 @@ class UntrustedTest {
         plant();
         assertEquals(
                 0,
-                run("convert --untrusted -f qcow2 -O qcow2 -B @plain.qcow2 -F qcow2 -o data_file=@data @source.qcow2 @out"),
+                run("convert --untrusted -f qcow2 -O qcow2 -B @plain.qcow2 -F qcow2 -o data_file=@data"
+                        + " @source.qcow2 @out"),
                 error());
         assertEquals(0, run("compare @source.qcow2 @out"), error());
         assertEquals(0, run("convert --untrusted -f qcow2 -n -O raw @source.qcow2 @disk.raw"), error());

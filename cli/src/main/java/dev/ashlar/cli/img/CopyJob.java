@@ -144,7 +144,8 @@ final class CopyJob {
         long length = Math.min(sources.lengthBytes() - position, MAXIMUM_STATUS_BYTES);
         boolean behindBacking = false;
         if (parameters.backingEnd >= 0) {
-            long untilEnd = parameters.backingEnd / SECTOR * SECTOR - position;
+            // a last part of a sector shows bytes of the backing file too
+            long untilEnd = (parameters.backingEnd + SECTOR - 1) / SECTOR * SECTOR - position;
             behindBacking = untilEnd <= 0;
             length = behindBacking ? length : Math.min(length, untilEnd);
         }

@@ -2,9 +2,11 @@ package dev.ashlar.cli.img;
 
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.BlockStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Images that are read one behind the other, as one disk; each is filled up to a multiple of 512 bytes with zeros. */
@@ -50,9 +52,23 @@ final class CopySources {
         // A last part of a sector belongs to what is before it.
         long length = found == readable ? Math.min(rest, roundUp(found)) : found;
         if (ownLayerOnly && !status.allocated()) {
-            return new Extent(length, false, false);
+            return notInTopLayer(image, local, length);
         }
         return new Extent(length, status.zero(), status.data());
+    }
+
+    /** A run that comes from the image's own backing file as far as that reaches; behind its end, zeros that no other backing file has to have. */
+    private static Extent notInTopLayer(BlockBackend image, long local, long lengthBytes) throws BlockException {
+        Optional<BlockNode> backing = BackingChain.backing(image.root());
+        long backed = backing.isPresent() ? backing.get().lengthBytes() - local : 0;
+        if (backed <= 0) {
+            return new Extent(lengthBytes, true, false);
+        }
+        if (backed < SECTOR) {
+            // a sector of both kinds is read
+            return new Extent(Math.min(lengthBytes, SECTOR), false, true);
+        }
+        return new Extent(Math.min(lengthBytes, backed - backed % SECTOR), false, false);
     }
 
     private BlockStatus status(BlockBackend image, long local, long lengthBytes, boolean ownLayerOnly)

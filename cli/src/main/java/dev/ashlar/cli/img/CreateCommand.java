@@ -145,7 +145,8 @@ final class CreateCommand {
                 console.hintWithoutEnd("Detected format of " + image.formatName() + ".");
                 throw exit;
             }
-            String named = console.trust().isFull() ? null : ImageFacts.of(image).reference();
+            String named =
+                    console.trust().isFull() ? null : ImageFacts.of(image).reference();
             if (named != null) {
                 throw new BlockException(
                         Kind.PERMISSION,

@@ -88,7 +88,8 @@ final class RebaseCommand {
         }
         try {
             OpenOptions how = Images.options(false, newFormat, source, forceShare);
-            return graph.open(Images.resolve(image.fileName(), name), console.trust().apply(how, name));
+            return graph.open(
+                    Images.resolve(image.fileName(), name), console.trust().apply(how, name));
         } catch (BlockException e) {
             throw new BlockException(e.kind(), "Could not open new backing file '" + name + "': " + e.getMessage(), e);
         }
