@@ -95,6 +95,7 @@ final class BackingDeeds extends DeedFamily {
     private void rebase(Side doer, List<String> words, @Nullable BackingFile next) {
         shell.run(doer, image.command(words)).orFail();
         image.backing = next;
+        image.endIsUnclean = true;
         image.bitmaps.values().forEach(BitmapModel::mayGrow);
     }
 
@@ -108,6 +109,7 @@ final class BackingDeeds extends DeedFamily {
             shell.run(doer, image.command(words)).orFail();
             image.model.replaceDisk(own.above(next, image.model.disk()));
             image.backing = next;
+            image.endIsUnclean = true;
         });
     }
 

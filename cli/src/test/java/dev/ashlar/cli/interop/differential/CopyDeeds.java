@@ -110,7 +110,7 @@ final class CopyDeeds extends DeedFamily {
         if (keys != null) {
             words.addAll(keys.object());
         }
-        if (image.backing != null && features.dataFile() != ImageFeatures.DataFile.RAW && random.nextBoolean()) {
+        if (image.backing != null && features.canHaveBacking() && random.nextBoolean()) {
             words.addAll(List.of("-B", image.backing.path.toString(), "-F", image.backing.format));
             copy.backing = image.backing;
         }

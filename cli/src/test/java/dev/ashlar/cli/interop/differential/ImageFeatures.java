@@ -54,6 +54,12 @@ record ImageFeatures(
         return dataFile != DataFile.NONE;
     }
 
+    /** Only sub-clusters are allocated ahead above a backing file, and without their space. */
+    boolean canHaveBacking() {
+        return dataFile != DataFile.RAW
+                && (preallocation.equals("off") || extendedL2 && preallocation.equals("metadata"));
+    }
+
     boolean hasBacking() {
         return backing != Backing.NONE;
     }

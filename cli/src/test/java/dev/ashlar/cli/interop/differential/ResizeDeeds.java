@@ -3,6 +3,7 @@ package dev.ashlar.cli.interop.differential;
 import dev.ashlar.cli.interop.Side;
 import dev.ashlar.cli.interop.differential.Deed.Ending;
 import dev.ashlar.testkit.SparseBytes;
+import dev.ashlar.testkit.host.Command;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The disk grows, with each preallocation, and shrinks. */
 final class ResizeDeeds extends DeedFamily {
+    /** The real program counts on a file that ends with its last cluster in use, and gives up half-way where it is longer. */
+    private static final String FILE_IS_LONGER = "Cannot use preallocation for shrinking files";
+
     private final Shell shell;
 
     ResizeDeeds(Random random, TestedImage image, Shell shell) {
@@ -67,9 +71,16 @@ final class ResizeDeeds extends DeedFamily {
      */
     private Deed learned(List<String> words, long length, long newLength) {
         return new Deed.Work("qemu resize " + words.get(2), () -> {
-            shell.run(Side.QEMU, image.command(words, drawNodeOptions(), Long.toString(newLength)))
-                    .orFail();
+            Command.Result result =
+                    shell.run(Side.QEMU, image.command(words, drawNodeOptions(), Long.toString(newLength)));
+            if (result.errors().contains(FILE_IS_LONGER)) {
+                shell.run(Side.ASHLAR, image.command(List.of("check", "-q", "-r", "leaks")))
+                        .orFail();
+                return;
+            }
+            result.orFail();
             image.resize(newLength);
+            image.endIsUnclean = true;
             Path raw = shell.newFile("content");
             shell.run(Side.QEMU, image.command(List.of("convert", "-O", "raw"), "", raw.toString()))
                     .orFail();
@@ -79,8 +90,13 @@ final class ResizeDeeds extends DeedFamily {
         });
     }
 
-    /** The real program cannot hide a longer backing file in sub-clusters of a last cluster that is compressed: "Failed to zero out new clusters". */
+    /**
+     * The real program cannot hide a longer backing file in sub-clusters of a last cluster that is compressed: "Failed to zero out new clusters". And what a last
+     * cluster holds behind the end shows when the disk grows: what was copied there from a former, longer backing file, or was there when it was allocated ahead.
+     */
     static boolean canGrow(TestedImage image, Side doer) {
-        return doer == Side.ASHLAR || image.backing == null || !image.features.extendedL2();
+        boolean aligned = image.model.lengthBytes() % image.features.clusterBytes() == 0;
+        return doer == Side.ASHLAR
+                || (image.backing == null || !image.features.extendedL2()) && (aligned || !image.endIsUnclean);
     }
 }

@@ -27,6 +27,9 @@ final class TestedImage {
     @Nullable
     BackingFile backing;
 
+    /** The cluster that the disk ends in may hold something behind the end. */
+    boolean endIsUnclean;
+
     /** For names that were never there before. */
     private int names;
 
