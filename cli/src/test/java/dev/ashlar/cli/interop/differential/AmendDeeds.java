@@ -49,6 +49,7 @@ final class AmendDeeds extends DeedFamily {
         boolean v2 = !image.modern;
         if (wanted == length
                 || !ResizeDeeds.canGrow(image, doer)
+                || doer == Side.QEMU && ResizeDeeds.readsNoise(image)
                 || v2 && (image.backing != null || !image.model.snapshots().isEmpty())) {
             return null;
         }

@@ -108,8 +108,7 @@ final class DifferentialRun {
      * ones.
      */
     private Side drawCreator(ImageFeatures features) {
-        boolean ahead = !features.preallocation().equals("off");
-        return features.encrypted() && (ahead || random.nextInt(3) > 0) ? Side.ASHLAR : shell.drawSide();
+        return features.encrypted() && (features.isAllocatedAhead() || random.nextInt(3) > 0) ? Side.ASHLAR : shell.drawSide();
     }
 
     /**

@@ -60,6 +60,11 @@ record ImageFeatures(
                 && (preallocation.equals("off") || extendedL2 && preallocation.equals("metadata"));
     }
 
+    /** Whether clusters are there before they are written, as they are wherever a data file is to be read without the image. */
+    boolean isAllocatedAhead() {
+        return !preallocation.equals("off") || dataFile == DataFile.RAW;
+    }
+
     boolean hasBacking() {
         return backing != Backing.NONE;
     }

@@ -58,6 +58,8 @@ final class ResizeDeeds extends DeedFamily {
             if (doer == Side.QEMU && !refused) {
                 return learned(words, length, newLength);
             }
+        } else if (doer == Side.QEMU && readsNoise(image)) {
+            return learned(words, length, newLength);
         }
         return new Deed.Img(
                 image.command(words, drawNodeOptions(), Long.toString(wanted)),
@@ -70,7 +72,7 @@ final class ResizeDeeds extends DeedFamily {
      * then on it stays.
      */
     private Deed learned(List<String> words, long length, long newLength) {
-        return new Deed.Work("qemu resize " + words.get(2), () -> {
+        return new Deed.Work("qemu " + String.join(" ", words), () -> {
             Command.Result result =
                     shell.run(Side.QEMU, image.command(words, drawNodeOptions(), Long.toString(newLength)));
             if (result.errors().contains(FILE_IS_LONGER)) {
@@ -88,6 +90,11 @@ final class ResizeDeeds extends DeedFamily {
             image.model.write(length, end);
             Files.delete(raw);
         });
+    }
+
+    /** What the real program allocates ahead, for a data file that is raw, on an encrypted disk. */
+    static boolean readsNoise(TestedImage image) {
+        return image.keys != null && image.features.dataFile() == ImageFeatures.DataFile.RAW;
     }
 
     /**
