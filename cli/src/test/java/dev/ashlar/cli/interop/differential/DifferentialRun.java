@@ -108,7 +108,9 @@ final class DifferentialRun {
      * ones.
      */
     private Side drawCreator(ImageFeatures features) {
-        return features.encrypted() && (features.isAllocatedAhead() || random.nextInt(3) > 0) ? Side.ASHLAR : shell.drawSide();
+        return features.encrypted() && (features.isAllocatedAhead() || random.nextInt(3) > 0)
+                ? Side.ASHLAR
+                : shell.drawSide();
     }
 
     /**
