@@ -3,13 +3,16 @@ package dev.ashlar.cli;
 import dev.ashlar.cli.object.UserObjects;
 import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.cli.output.WatchedOutput;
+import dev.ashlar.core.spi.BlockDriver;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The name a program was called by, the three streams it talks through, and the objects its command line defined. Standard output is buffered until {@link #flush};
@@ -29,12 +32,22 @@ public final class Console {
     private Trust trust = Trust.full();
 
     public Console(String program, InputStream in, OutputStream out, OutputStream err) {
+        this(program, in, out, err, null);
+    }
+
+    /** @param drivers that commands have; null: those that are installed */
+    public Console(
+            String program,
+            InputStream in,
+            OutputStream out,
+            OutputStream err,
+            @Nullable List<BlockDriver> drivers) {
         this.program = program;
         this.in = in;
         this.watched = new WatchedOutput(out);
         this.out = new PrintStream(new BufferedOutputStream(watched, BUFFER_BYTES), false, StandardCharsets.UTF_8);
         this.err = new PrintStream(new BufferedOutputStream(err, 1024), false, StandardCharsets.UTF_8);
-        this.objects = new UserObjects(new Notices());
+        this.objects = new UserObjects(new Notices(), drivers);
     }
 
     /** Lines for the user that are no message of the program, and warnings, which are. A class, not a lambda, for the sake of the start time. */

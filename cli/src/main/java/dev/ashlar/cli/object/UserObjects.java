@@ -7,11 +7,13 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.filter.ThrottleDriver;
 import dev.ashlar.core.filter.ThrottleLimits;
+import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.SecretSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The objects that a command line defined, by id; ids are common to all types. {@link #close} wipes the secrets. Used by one thread, but
@@ -22,10 +24,15 @@ public final class UserObjects implements SecretSource, AutoCloseable {
 
     private final Map<String, Object> objects = new LinkedHashMap<>();
     private final Consumer<String> notices;
+    private final @Nullable List<BlockDriver> drivers;
 
-    /** @param notices takes what graphs have to say about damage that they notice in passing */
-    public UserObjects(Consumer<String> notices) {
+    /**
+     * @param notices takes what graphs have to say about damage that they notice in passing
+     * @param drivers of the graphs; null: those that are installed
+     */
+    public UserObjects(Consumer<String> notices, @Nullable List<BlockDriver> drivers) {
         this.notices = notices;
+        this.drivers = drivers;
     }
 
     /**
@@ -64,7 +71,7 @@ public final class UserObjects implements SecretSource, AutoCloseable {
 
     /** A graph whose drivers know these objects. */
     public BlockGraph newGraph() throws BlockException {
-        BlockGraph graph = BlockGraph.create();
+        BlockGraph graph = drivers == null ? BlockGraph.create() : BlockGraph.create(drivers);
         graph.useSecrets(this);
         graph.onNotice(notices);
         for (Map.Entry<String, Object> entry : objects.entrySet()) {
