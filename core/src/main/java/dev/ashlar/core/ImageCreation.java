@@ -79,6 +79,8 @@ final class ImageCreation {
                 NewFile file = NewFile.create(
                         graph, graph.registry().protocolFor(name), Map.of("size", Long.toString(sizeBytes)), false);
                 files.add(file);
+                // its name is durable before the image says it
+                file.finish();
                 return file.access(failStop);
             }
         };

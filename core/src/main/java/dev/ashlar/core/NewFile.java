@@ -19,6 +19,7 @@ final class NewFile {
     private final String nodeName;
     private final ProtocolInstance instance;
     private final ProtocolLayer layer;
+    private boolean isDurable;
 
     private NewFile(
             BlockGraph graph, BlockDriver protocol, String plainName, String nodeName, ProtocolInstance instance)
@@ -89,10 +90,12 @@ final class NewFile {
     void finish() throws BlockException {
         instance.flush();
         instance.syncName();
+        isDurable = true;
     }
 
     /** @param report failures are to be reported: nothing failed before */
     void close(boolean report) throws BlockException {
+        assert isDurable || !report : "R8: content and name of " + plainName + " are not durable";
         graph.lifecycle().releaseName(nodeName);
         close(instance, report);
     }

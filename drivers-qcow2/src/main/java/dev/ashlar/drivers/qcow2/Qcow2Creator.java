@@ -3,7 +3,6 @@ package dev.ashlar.drivers.qcow2;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
-import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.Preallocation;
 import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.drivers.qcow2.crypt.NewEncryption;
@@ -38,6 +37,8 @@ final class Qcow2Creator {
     private final long dataClusters;
     private long tableClusters = 1;
     private long blocks = 1;
+    /** For assertions: whether all metadata that was written is. */
+    private boolean isDurable = true;
 
     private Qcow2Creator(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
         this.file = file;
@@ -131,34 +132,44 @@ final class Qcow2Creator {
                 l1Entries == 0 ? 0 : geometry.clusterOffset(l1Cluster()),
                 geometry.clusterOffset(1),
                 tableClusters);
-        MetadataAccess metadata = file.metadata();
         MemorySegment head = MemorySegment.ofArray(header);
         long sector = Qcow2Header.SECTOR_BYTES;
         // an image of which creation was cut short must not be mistaken for one, whatever was in the file before
         boolean heldSomething = file.lengthBytes() > 0;
-        metadata.write(0, MemorySegment.ofArray(new byte[Qcow2Header.SECTOR_BYTES]));
+        write(0, MemorySegment.ofArray(new byte[Qcow2Header.SECTOR_BYTES]));
         if (heldSomething) {
             // durably: the former image's header must not name what is overwritten next
-            file.flush();
+            flush();
         }
         claimSpace();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(Math.max(STREAM_BYTES, geometry.clusterBytes()), 4096);
-            writeRefcountTable(metadata, buffer);
-            writeRefcountBlocks(metadata, buffer);
-            writeL1(metadata, buffer);
-            writeL2(metadata, buffer);
+            writeRefcountTable(buffer);
+            writeRefcountBlocks(buffer);
+            writeL1(buffer);
+            writeL2(buffer);
         }
         CryptoHeader crypto = cryptoHeader();
         if (crypto != null && options.encryption() != null) {
             options.encryption().write(file, crypto.hostOffset(), passphrase, this::writeZeros);
         }
         if (header.length > sector) {
-            metadata.write(sector, head.asSlice(sector));
+            write(sector, head.asSlice(sector));
         }
+        flush();
+        assert isDurable : "R8: what the header is to name is not durable";
+        write(0, head.asSlice(0, Math.min(sector, header.length)));
+        flush();
+    }
+
+    private void write(long hostOffset, MemorySegment bytes) throws BlockException {
+        isDurable = false;
+        file.metadata().write(hostOffset, bytes);
+    }
+
+    private void flush() throws BlockException {
         file.flush();
-        metadata.write(0, head.asSlice(0, Math.min(sector, header.length)));
-        file.flush();
+        isDurable = true;
     }
 
     private void claimSpace() throws BlockException {
@@ -185,7 +196,7 @@ final class Qcow2Creator {
     }
 
     /** Writes contiguous 64-bit words through a buffer. */
-    private void stream(MetadataAccess metadata, MemorySegment buffer, long hostOffset, long words, Words content)
+    private void stream(MemorySegment buffer, long hostOffset, long words, Words content)
             throws BlockException {
         long capacity = buffer.byteSize() / 8;
         for (long done = 0; done < words; done += capacity) {
@@ -193,7 +204,7 @@ final class Qcow2Creator {
             for (int i = 0; i < count; i++) {
                 Bits.putU64(buffer, 8L * i, content.at(done + i));
             }
-            metadata.write(hostOffset + done * 8, buffer.asSlice(0, 8L * count));
+            write(hostOffset + done * 8, buffer.asSlice(0, 8L * count));
         }
     }
 
@@ -202,10 +213,9 @@ final class Qcow2Creator {
         long at(long index);
     }
 
-    private void writeRefcountTable(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+    private void writeRefcountTable(MemorySegment buffer) throws BlockException {
         long words = tableClusters * geometry.clusterBytes() / 8;
         stream(
-                metadata,
                 buffer,
                 geometry.clusterOffset(1),
                 words,
@@ -213,7 +223,7 @@ final class Qcow2Creator {
     }
 
     /** All clusters up to the end have a count of 1: blocks are alike, but for the last ones. */
-    private void writeRefcountBlocks(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+    private void writeRefcountBlocks(MemorySegment buffer) throws BlockException {
         int order = geometry.refcountOrder();
         int entries = geometry.refcountBlockEntries();
         long full = totalClusters() >>> geometry.refcountBlockBits();
@@ -228,7 +238,7 @@ final class Qcow2Creator {
         long at = geometry.clusterOffset(1 + tableClusters);
         for (long done = 0; done < full; done += perWrite) {
             long bytes = Math.min(perWrite, full - done) << geometry.clusterBits();
-            metadata.write(at + geometry.clusterOffset(done), buffer.asSlice(0, bytes));
+            write(at + geometry.clusterOffset(done), buffer.asSlice(0, bytes));
         }
         MemorySegment block = buffer.asSlice(0, geometry.clusterBytes());
         for (long index = full; index < blocks; index++) {
@@ -237,14 +247,13 @@ final class Qcow2Creator {
             for (int i = 0; i < here; i++) {
                 RefcountWidth.set(block, order, i, 1);
             }
-            metadata.write(at + geometry.clusterOffset(index), block);
+            write(at + geometry.clusterOffset(index), block);
         }
     }
 
-    private void writeL1(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+    private void writeL1(MemorySegment buffer) throws BlockException {
         boolean mapped = hasL2Tables();
         stream(
-                metadata,
                 buffer,
                 geometry.clusterOffset(l1Cluster()),
                 l1Clusters * geometry.clusterBytes() / 8,
@@ -257,7 +266,7 @@ final class Qcow2Creator {
      * Contiguous clusters, in the order of the disk; those of an external data file lie there as on the disk. Sub-clusters are left to be written: they show a backing
      * file, or zeros. In a raw data file they are data. On an encrypted disk, where zero bytes are none, clusters have their place and read as zeros.
      */
-    private void writeL2(MetadataAccess metadata, MemorySegment buffer) throws BlockException {
+    private void writeL2(MemorySegment buffer) throws BlockException {
         boolean external = options.allocatesAll();
         long first = external ? 0 : firstDataCluster();
         long mapped = external ? geometry.clustersFor(options.sizeBytes()) : dataClusters;
@@ -267,7 +276,7 @@ final class Qcow2Creator {
         long bitmap = geometry.extendedL2() && !options.dataFileRaw() ? 0 : whole;
         int wordsEach = geometry.l2EntryBytes() / 8;
         long words = hasL2Tables() ? l1Entries * geometry.clusterBytes() / 8 : 0;
-        stream(metadata, buffer, geometry.clusterOffset(firstL2Cluster()), words, index -> {
+        stream(buffer, geometry.clusterOffset(firstL2Cluster()), words, index -> {
             long cluster = index / wordsEach;
             if (cluster >= mapped) {
                 return 0;

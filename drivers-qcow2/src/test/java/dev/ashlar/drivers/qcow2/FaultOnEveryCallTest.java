@@ -204,6 +204,10 @@ class FaultOnEveryCallTest {
 
         /** What is left when power fails now, and what is left when it does not. */
         private void inspect(ImageMachine machine, MemoryFile file, ByteModel before, int position) throws Exception {
+            OrderingAuditor.Violation broken = OrderingAuditor.firstViolation(log, initial);
+            if (broken != null) {
+                throw new AssertionError(broken + "\nlog up to there:\n" + log.tail(broken.position() + 1, 40));
+            }
             CrashInspection inspection = new CrashInspection(log, operations, seed);
             CrashStates.forEachStateFrom(position, log, initial, seed, STATES_EACH, inspection::inspect);
             DiskExpectation last = inDoubtOrLast(machine, before);

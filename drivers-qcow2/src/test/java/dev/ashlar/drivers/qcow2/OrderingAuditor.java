@@ -16,7 +16,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Replays what went to the disk and names the first rule of the write order that it breaks (R1 to R7, R10). Each change is looked at as if, of all that no
+ * Replays what went to the disk and names the first rule of the write order that it breaks (R1 to R7, R9, R10). Each change is looked at as if, of all that no
  * flush covers yet, it alone had reached the disk: what it relies on has to be there already. Every sector of it is looked at on its own as well: nothing
  * longer arrives as a whole.
  *
@@ -34,6 +34,8 @@ final class OrderingAuditor {
     private Qcow2Picture picture;
     private final List<Pending> pending = new ArrayList<>();
     private final Map<Integer, Set<Integer>> coveredByFlush = new HashMap<>();
+    /** What failed after which nothing may follow; null: nothing did. */
+    private @Nullable String failed;
 
     private OrderingAuditor(SparseBytes initial) {
         this.durable = initial.fork();
@@ -70,6 +72,9 @@ final class OrderingAuditor {
 
     private String start(Event.Started started) {
         DiskOperation operation = started.operation();
+        if (failed != null) {
+            return "R9 something follows a failed " + failed;
+        }
         if (operation instanceof DiskOperation.Flush) {
             Set<Integer> covered = new HashSet<>();
             pending.stream().filter(Pending::ended).forEach(each -> covered.add(each.id()));
@@ -87,6 +92,11 @@ final class OrderingAuditor {
 
     private void end(Event.Ended ended) {
         Set<Integer> covered = coveredByFlush.remove(ended.id());
+        if (!ended.succeeded()) {
+            failed = failure(ended.id(), covered != null);
+            // nobody was told that it arrived
+            pending.removeIf(each -> each.id() == ended.id());
+        }
         if (covered == null) {
             if (ended.succeeded()) {
                 pending.replaceAll(
@@ -101,6 +111,22 @@ final class OrderingAuditor {
             pending.removeIf(each -> covered.contains(each.id()));
             picture = new Qcow2Picture(durable);
         }
+    }
+
+    /** What ends the use of an image: a flush, or a write of metadata that is in use; other writes can be undone in memory. */
+    private @Nullable String failure(int id, boolean flush) {
+        if (flush) {
+            return "flush";
+        }
+        for (Pending each : pending) {
+            if (each.id() == id
+                    && each.operation() instanceof DiskOperation.Write write
+                    && write.metadata()
+                    && touchesMetadata(write)) {
+                return write.toString();
+            }
+        }
+        return failed;
     }
 
     private String truncated(DiskOperation.Truncate truncate) {

@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
+import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.SnapshotRenamable;
 import dev.ashlar.drivers.qcow2.OrderingAuditor.Violation;
@@ -23,12 +25,17 @@ import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.FaultProtocol;
 import dev.ashlar.testkit.protocol.FaultProtocol.Damage;
 import dev.ashlar.testkit.protocol.FaultProtocol.Duration;
+import dev.ashlar.testkit.protocol.ForwardingProtocol;
+import dev.ashlar.testkit.protocol.MemoryDriver;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
 import dev.ashlar.testkit.protocol.RecordingProtocol;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -384,6 +391,49 @@ class OrderingRulesTest {
                         wrong, new SparseBytes(), 5, 400, state -> isWholeOrNone(state.image())));
     }
 
+    /** The name of the data file is durable before an image that names it is one, and the image's own name comes last of all. */
+    @Test
+    void r8_theDataFileComesFirst() throws Exception {
+        List<String> calls = new ArrayList<>();
+        MemoryDriver memory = new MemoryDriver(MemoryFile::empty, protocol -> new ForwardingProtocol(protocol) {
+            @Override
+            public void syncName() throws BlockException {
+                calls.add("name of " + fileName());
+                super.syncName();
+            }
+
+            @Override
+            public MetadataAccess metadata() {
+                MetadataAccess access = super.metadata();
+                return new MetadataAccess() {
+                    @Override
+                    public void read(long offset, MemorySegment destination) throws BlockException {
+                        access.read(offset, destination);
+                    }
+
+                    @Override
+                    public void write(long offset, MemorySegment source) throws BlockException {
+                        if (offset == 0 && source.get(ValueLayout.JAVA_BYTE, 0) == 'Q') {
+                            calls.add("header of " + fileName());
+                        }
+                        access.write(offset, source);
+                    }
+
+                    @Override
+                    public Optional<MappedView> map(long reserveBytes) throws BlockException {
+                        return access.map(reserveBytes);
+                    }
+                };
+            }
+        });
+        try (BlockGraph graph = BlockGraph.create(List.of(memory, DRIVER))) {
+            graph.createImage("disk", "qcow2", Map.of("size", "1048576", "data_file", "data"));
+        }
+        assertEquals(
+                List.of("name of data", "header of disk"), calls.subList(0, 2), calls::toString);
+        assertEquals("name of disk", calls.get(calls.size() - 1));
+    }
+
     /** @return whether it opens; then it is without a fault */
     private static boolean isWholeOrNone(SparseBytes image) throws BlockException {
         MemoryFile file = MemoryFile.of("created", image);
@@ -423,6 +473,30 @@ class OrderingRulesTest {
             assertThrows(BlockException.class, () -> image.resize(32 << 20));
             image.close();
             assertEquals(size, log.size(), () -> log.tail(log.size(), 10));
+        }
+    }
+
+    /** The same fault, and somebody who goes on all the same. */
+    @Test
+    void r9_whatFollowsAFailureIsSeen() throws Exception {
+        Recorded good = newCluster();
+        int flush = good.find(0, DiskOperation.Flush.class);
+        int count = good.find(0, Use.REFCOUNT_BLOCK);
+        for (int failing : new int[] {flush, count}) {
+            for (int last : new int[] {failing, failing + 1}) {
+                List<Event> events = new ArrayList<>();
+                for (int i = 0; i <= last; i++) {
+                    events.add(new Event.Started(i, good.operations().get(i)));
+                    events.add(new Event.Ended(i, i != failing));
+                }
+                Violation violation = OrderingAuditor.firstViolation(events, good.initial());
+                if (last == failing) {
+                    assertNull(violation);
+                } else {
+                    assertNotNull(violation, () -> "R9 is not seen in " + events);
+                    assertEquals("R9", violation.rule(), violation::toString);
+                }
+            }
         }
     }
 
