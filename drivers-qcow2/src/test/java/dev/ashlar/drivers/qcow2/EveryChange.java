@@ -1,6 +1,8 @@
 package dev.ashlar.drivers.qcow2;
 
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
@@ -37,6 +39,7 @@ final class EveryChange {
         requests(all);
         snapshots(all);
         sizes(all);
+        tables(all);
         amendments(all);
         names(all);
         bitmaps(all);
@@ -233,6 +236,61 @@ final class EveryChange {
                         List.of(Need.PLAIN),
                         work -> work.run(Kind.SHRINK, 0, 60 + work.random().nextInt(240)))
                 .after(steps(Kind.WRITE_CLUSTERS, Kind.WRITE, Kind.WRITE_CLUSTERS)));
+    }
+
+    /** Tables that become too short on the way. */
+    private static void tables(List<Change> all) {
+        all.add(Change.of("grow the L1 table", List.of(Need.SMALL_CLUSTERS, Need.PLAIN), work -> {
+            RawImage raw = new RawImage(work.file());
+            long before = raw.l1Table();
+            // an entry for each 32 KiB
+            long length = ((long) raw.u32(36) << 15) + 512L * (1 + work.random().nextInt(100));
+            work.machine()
+                    .change(
+                            () -> work.machine().history().beginResize(length),
+                            () -> work.machine().image().resize(length));
+            assertNotEquals(before, raw.l1Table(), "the L1 table is where it was");
+        }));
+        all.add(Change.of("add refcount blocks that count themselves", List.of(Need.SMALL_BLOCKS, Need.ALONE), work -> {
+            RawImage raw = new RawImage(work.file());
+            int[] before = raw.refcountBlocks();
+            writeClusters(work, (before[0] * 64L << 9) + 4096);
+            int[] after = raw.refcountBlocks();
+            assertTrue(after[0] > before[0], "no block was added");
+            assertTrue(after[1] > before[1], "no block counts itself");
+        }));
+        all.add(Change.of("grow the refcount table", List.of(Need.FULL_TABLE, Need.PLAIN, Need.ALONE), work -> {
+                    RawImage raw = new RawImage(work.file());
+                    long before = raw.refcountTable();
+                    writeClusters(work, work.file().lengthBytes() + (8 << 10));
+                    assertNotEquals(before, raw.refcountTable(), "the refcount table is where it was");
+                })
+                .after(work -> writeClusters(work, (64L * 64 << 9) - (6 << 10))));
+        all.add(Change.of("grow the refcount table for a snapshot", List.of(Need.FULL_TABLE, Need.PLAIN, Need.ALONE), work -> {
+                    RawImage raw = new RawImage(work.file());
+                    long before = raw.refcountTable();
+                    work.run(Kind.SNAPSHOT_CREATE, 0, 4);
+                    assertNotEquals(before, raw.refcountTable(), "the refcount table is where it was");
+                })
+                .after(work -> writeClusters(work, (64L * 64 << 9) - (1 << 10))));
+    }
+
+    /** New clusters, until the file is that long; flushed. */
+    private static void writeClusters(ChangeWork work, long fileBytes) throws BlockException {
+        ImageMachine machine = work.machine();
+        long least = work.shape().sizeBytes();
+        if (machine.model().lengthBytes() < least) {
+            machine.change(() -> machine.history().beginResize(least), () -> machine.image().resize(least));
+        }
+        int pieces = (int) (machine.model().lengthBytes() / 512 / 5);
+        for (int i = 0; work.file().lengthBytes() < fileBytes; i++) {
+            long place = (long) Operation.PLACES * (i % pieces) / pieces;
+            work.run(Kind.WRITE_CLUSTERS, (int) place, fileBytes - work.file().lengthBytes() > 4096 ? 4 : 0);
+            work.run(Kind.FLUSH);
+            if (i > 2 * pieces) {
+                throw new AssertionError("the file does not get longer than " + work.file().lengthBytes());
+            }
+        }
     }
 
     private static Change.Step amended(String... options) {

@@ -43,7 +43,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Rules R1 to R10 for every operation that changes an image: each of {@link EveryChange} is made to random images, {@link OrderingAuditor} looks at what went to the
  * disk, and every image that a power cut could leave is opened, checked, compared, repaired and used: the old or the new, at worst leaks. Rounds of each by the
  * property {@code ashlar.every.rounds}, the first seed by {@code ashlar.every.seed}, states of each round by {@code ashlar.every.states}; {@code
- * ashlar.every.report=true} prints how many there were. Refcount tables that grow are in {@link CrashReplayTest}: they take large images.
+ * ashlar.every.report=true} prints how many there were.
  */
 class EveryOperationCrashTest {
     private static final int ROUNDS = Integer.getInteger("ashlar.every.rounds", 1);

@@ -50,6 +50,10 @@ record ImageShape(
         SMALL_CLUSTERS,
         /** Room behind the header's first sector. */
         PAGES,
+        /** Small clusters and counts of 64 bits: a refcount block counts 64 of them. */
+        SMALL_BLOCKS,
+        /** As {@link #SMALL_BLOCKS}, and more clusters than one cluster of the refcount table reaches. */
+        FULL_TABLE,
         /** Counts of 16 bits. */
         COUNTS_16,
         /** No snapshots and no compressed clusters but for those that the change makes. */
@@ -61,6 +65,10 @@ record ImageShape(
     private static final List<Integer> WIDTHS = List.of(1, 2, 4, 8, 16, 32, 64);
 
     static ImageShape random(Random random, List<Need> needs) {
+        if (needs.contains(Need.SMALL_BLOCKS) || needs.contains(Need.FULL_TABLE)) {
+            int clusters = needs.contains(Need.FULL_TABLE) ? 4300 : 250;
+            return new ImageShape(3, 512, 64, false, random.nextInt(4) == 0, 0, clusters, false);
+        }
         boolean two = needs.contains(Need.VERSION_2)
                 || (!needs.contains(Need.VERSION_3) && !needs.contains(Need.SUBCLUSTERS) && random.nextInt(4) == 0);
         boolean extended = needs.contains(Need.SUBCLUSTERS)

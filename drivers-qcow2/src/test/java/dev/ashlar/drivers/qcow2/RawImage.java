@@ -59,6 +59,25 @@ final class RawImage {
         return u64(40);
     }
 
+    long refcountTable() {
+        return u64(48);
+    }
+
+    /** Refcount blocks, and how many of them count themselves. */
+    int[] refcountBlocks() {
+        int words = u32(56) << clusterBits() - 3;
+        int order = u32(96);
+        int[] found = new int[2];
+        for (int i = 0; i < words; i++) {
+            long block = u64(refcountTable() + 8L * i);
+            if (block != 0) {
+                found[0]++;
+                found[1] += block >> clusterBits() >> clusterBits() + 3 - order == i ? 1 : 0;
+            }
+        }
+        return found;
+    }
+
     /** The L2 table of an entry, 0 for none. */
     long l2Table(int l1Index) {
         return u64(l1Table() + 8L * l1Index) & OFFSET;
