@@ -37,11 +37,7 @@ public final class Console {
 
     /** @param drivers that commands have; null: those that are installed */
     public Console(
-            String program,
-            InputStream in,
-            OutputStream out,
-            OutputStream err,
-            @Nullable List<BlockDriver> drivers) {
+            String program, InputStream in, OutputStream out, OutputStream err, @Nullable List<BlockDriver> drivers) {
         this.program = program;
         this.in = in;
         this.watched = new WatchedOutput(out);

@@ -146,8 +146,19 @@ class WholeCommandCrashTest {
         }
         all.add(new Scenario("rebase onto none", SIZE, 0, false, shown, "rebase", "-f", "qcow2", "-b", "", "top"));
         all.add(new Scenario(
-                "rebase onto the one below", SHORT, 0, true, shown, "rebase", "-f", "qcow2", "-b", "base", "-F",
-                "FORMAT", "top"));
+                "rebase onto the one below",
+                SHORT,
+                0,
+                true,
+                shown,
+                "rebase",
+                "-f",
+                "qcow2",
+                "-b",
+                "base",
+                "-F",
+                "FORMAT",
+                "top"));
         resizes(all);
         copies(all);
         return all;
@@ -227,7 +238,9 @@ class WholeCommandCrashTest {
                 SIZE,
                 SIZE,
                 false,
-                recording -> Map.of("other", copied(recording, recording.before("other"), false).get("target")),
+                recording -> Map.of(
+                        "other",
+                        copied(recording, recording.before("other"), false).get("target")),
                 "convert",
                 "-n",
                 "-f",
@@ -255,14 +268,15 @@ class WholeCommandCrashTest {
         DiskExpectation between = new DiskExpectation(List.of(
                 new World(List.of(old, resized(shown, old.lengthBytes())), Map.of()),
                 new World(List.of(resized(old, longer), resized(shown, longer)), Map.of())));
-        return Map.of("top", Outcome.always(shown), into, new Outcome(between, expected(resized(shown, longer)), false));
+        return Map.of(
+                "top", Outcome.always(shown), into, new Outcome(between, expected(resized(shown, longer)), false));
     }
 
     private static Map<String, Outcome> resized(Recording recording, long lengthBytes) {
         SparseBytes old = recording.before("top");
         SparseBytes fresh = resized(old, lengthBytes);
-        DiskExpectation either = new DiskExpectation(
-                List.of(new World(List.of(old), Map.of()), new World(List.of(fresh), Map.of())));
+        DiskExpectation either =
+                new DiskExpectation(List.of(new World(List.of(old), Map.of()), new World(List.of(fresh), Map.of())));
         return Map.of("top", new Outcome(either, expected(fresh), false));
     }
 
@@ -368,8 +382,7 @@ class WholeCommandCrashTest {
     }
 
     /** Bytes that no other write has written, zeros, and what is discarded. */
-    private static void scribble(MemoryImages images, String name, String format, Random random)
-            throws BlockException {
+    private static void scribble(MemoryImages images, String name, String format, Random random) throws BlockException {
         try (BlockGraph graph = images.graph();
                 BlockBackend disk =
                         graph.open(name, OpenOptions.readWrite().format(format).unmap(true))) {

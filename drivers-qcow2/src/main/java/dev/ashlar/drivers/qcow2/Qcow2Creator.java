@@ -196,8 +196,7 @@ final class Qcow2Creator {
     }
 
     /** Writes contiguous 64-bit words through a buffer. */
-    private void stream(MemorySegment buffer, long hostOffset, long words, Words content)
-            throws BlockException {
+    private void stream(MemorySegment buffer, long hostOffset, long words, Words content) throws BlockException {
         long capacity = buffer.byteSize() / 8;
         for (long done = 0; done < words; done += capacity) {
             int count = (int) Math.min(capacity, words - done);

@@ -266,12 +266,15 @@ final class EveryChange {
                     assertNotEquals(before, raw.refcountTable(), "the refcount table is where it was");
                 })
                 .after(work -> writeClusters(work, (64L * 64 << 9) - (6 << 10))));
-        all.add(Change.of("grow the refcount table for a snapshot", List.of(Need.FULL_TABLE, Need.PLAIN, Need.ALONE), work -> {
-                    RawImage raw = new RawImage(work.file());
-                    long before = raw.refcountTable();
-                    work.run(Kind.SNAPSHOT_CREATE, 0, 4);
-                    assertNotEquals(before, raw.refcountTable(), "the refcount table is where it was");
-                })
+        all.add(Change.of(
+                        "grow the refcount table for a snapshot",
+                        List.of(Need.FULL_TABLE, Need.PLAIN, Need.ALONE),
+                        work -> {
+                            RawImage raw = new RawImage(work.file());
+                            long before = raw.refcountTable();
+                            work.run(Kind.SNAPSHOT_CREATE, 0, 4);
+                            assertNotEquals(before, raw.refcountTable(), "the refcount table is where it was");
+                        })
                 .after(work -> writeClusters(work, (64L * 64 << 9) - (1 << 10))));
     }
 
@@ -280,7 +283,9 @@ final class EveryChange {
         ImageMachine machine = work.machine();
         long least = work.shape().sizeBytes();
         if (machine.model().lengthBytes() < least) {
-            machine.change(() -> machine.history().beginResize(least), () -> machine.image().resize(least));
+            machine.change(
+                    () -> machine.history().beginResize(least),
+                    () -> machine.image().resize(least));
         }
         int pieces = (int) (machine.model().lengthBytes() / 512 / 5);
         for (int i = 0; work.file().lengthBytes() < fileBytes; i++) {
@@ -288,7 +293,8 @@ final class EveryChange {
             work.run(Kind.WRITE_CLUSTERS, (int) place, fileBytes - work.file().lengthBytes() > 4096 ? 4 : 0);
             work.run(Kind.FLUSH);
             if (i > 2 * pieces) {
-                throw new AssertionError("the file does not get longer than " + work.file().lengthBytes());
+                throw new AssertionError(
+                        "the file does not get longer than " + work.file().lengthBytes());
             }
         }
     }

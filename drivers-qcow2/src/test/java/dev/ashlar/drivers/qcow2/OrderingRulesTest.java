@@ -429,8 +429,7 @@ class OrderingRulesTest {
         try (BlockGraph graph = BlockGraph.create(List.of(memory, DRIVER))) {
             graph.createImage("disk", "qcow2", Map.of("size", "1048576", "data_file", "data"));
         }
-        assertEquals(
-                List.of("name of data", "header of disk"), calls.subList(0, 2), calls::toString);
+        assertEquals(List.of("name of data", "header of disk"), calls.subList(0, 2), calls::toString);
         assertEquals("name of disk", calls.get(calls.size() - 1));
     }
 

@@ -82,8 +82,8 @@ class AssertedRulesTest {
     }
 
     private WritePlan planned() throws BlockException {
-        WritePlan plan = new WritePlanner(context, new OwnedTables(context, writeBack))
-                .plan(0, CLUSTER, Long.MAX_VALUE);
+        WritePlan plan =
+                new WritePlanner(context, new OwnedTables(context, writeBack)).plan(0, CLUSTER, Long.MAX_VALUE);
         plan.child().write(plan.hostOffset(), MemorySegment.ofArray(new byte[CLUSTER]));
         return plan;
     }
