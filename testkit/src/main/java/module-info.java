@@ -1,6 +1,7 @@
 /** Contract suites, fault and crash nodes, models and generators for tests. */
 module dev.ashlar.testkit {
     requires transitive dev.ashlar.core;
+    requires jdk.management;
     requires transitive net.jqwik.api;
     requires transitive org.junit.jupiter.api;
     requires transitive org.junit.jupiter.params;

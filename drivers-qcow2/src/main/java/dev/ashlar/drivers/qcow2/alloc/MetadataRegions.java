@@ -3,56 +3,80 @@ package dev.ashlar.drivers.qcow2.alloc;
 import java.util.Arrays;
 
 /**
- * Host clusters that hold metadata, as known from the references, whatever their refcounts say. Immutable: sorted regions, and a few that came later beside them, so
- * that one more does not cost a copy of all.
+ * Host clusters that hold metadata, as known from the references, whatever their refcounts say. Immutable: sorted runs of regions, each much longer than the next, so
+ * that one more region costs a copy of few, and a look-up a few searches.
  */
 public final class MetadataRegions {
-    private static final MetadataRegions NONE = new MetadataRegions(new long[0], new long[0], new long[0]);
-    private static final int MIN_LATER = 64;
+    /** As many in the last run. */
+    private static final int MAX_LAST = 64;
+    /** Each run has more regions than so many times the next one. */
+    private static final int FACTOR = 8;
 
-    private final long[] first;
-    private final long[] end;
-    /** Single clusters, sorted. */
-    private final long[] later;
+    private final Run[] runs;
 
-    private MetadataRegions(long[] first, long[] end, long[] later) {
-        this.first = first;
-        this.end = end;
-        this.later = later;
+    private MetadataRegions(Run[] runs) {
+        this.runs = runs;
+    }
+
+    /** Clusters {@code [first, end)} of each region: sorted, apart from each other. */
+    private record Run(long[] first, long[] end) {
+        int size() {
+            return first.length;
+        }
+
+        boolean overlaps(long from, long to) {
+            int at = Arrays.binarySearch(first, to - 1);
+            int last = at >= 0 ? at : -at - 2;
+            return last >= 0 && end[last] > from;
+        }
+
+        /** The regions of both. */
+        Run merge(Run other) {
+            long[] mergedFirst = new long[size() + other.size()];
+            long[] mergedEnd = new long[mergedFirst.length];
+            int kept = 0;
+            for (int i = 0, j = 0; i < size() || j < other.size(); ) {
+                boolean own = j == other.size() || (i < size() && first[i] <= other.first[j]);
+                long from = own ? first[i] : other.first[j];
+                long to = own ? end[i++] : other.end[j++];
+                if (kept > 0 && from <= mergedEnd[kept - 1]) {
+                    mergedEnd[kept - 1] = Math.max(mergedEnd[kept - 1], to);
+                } else {
+                    mergedFirst[kept] = from;
+                    mergedEnd[kept++] = to;
+                }
+            }
+            return kept == mergedFirst.length
+                    ? new Run(mergedFirst, mergedEnd)
+                    : new Run(Arrays.copyOf(mergedFirst, kept), Arrays.copyOf(mergedEnd, kept));
+        }
     }
 
     /** Whether one of {@code count} clusters from {@code firstCluster} on holds metadata. */
     boolean overlaps(long firstCluster, long count) {
-        int at = Arrays.binarySearch(first, firstCluster + count - 1);
-        int last = at >= 0 ? at : -at - 2;
-        if (last >= 0 && end[last] > firstCluster) {
-            return true;
+        for (Run run : runs) {
+            if (run.overlaps(firstCluster, firstCluster + count)) {
+                return true;
+            }
         }
-        int next = Arrays.binarySearch(later, firstCluster);
-        return next >= 0 || (-next - 1 < later.length && later[-next - 1] < firstCluster + count);
+        return false;
     }
 
     /** These and more. */
     MetadataRegions with(long firstCluster, long count) {
-        // each costs a copy of those that came later, and as many as that a copy of all
-        int most = Math.max(MIN_LATER, (int) Math.sqrt(first.length));
-        if (later.length + count > most) {
-            Collected all = new Collected();
-            for (int i = 0; i < first.length; i++) {
-                all.add(first[i], end[i]);
-            }
-            for (long cluster : later) {
-                all.add(cluster, cluster + 1);
-            }
-            all.add(firstCluster, firstCluster + count);
-            return all.build();
+        Run more = new Run(new long[] {firstCluster}, new long[] {firstCluster + count});
+        int kept = runs.length;
+        if (kept > 0 && runs[kept - 1].size() < MAX_LAST) {
+            more = runs[--kept].merge(more);
         }
-        long[] more = Arrays.copyOf(later, later.length + (int) count);
-        for (int i = 0; i < count; i++) {
-            more[later.length + i] = firstCluster + i;
+        if (more.size() == MAX_LAST) {
+            while (kept > 0 && runs[kept - 1].size() <= FACTOR * more.size()) {
+                more = runs[--kept].merge(more);
+            }
         }
-        Arrays.sort(more);
-        return new MetadataRegions(first, end, more);
+        Run[] all = Arrays.copyOf(runs, kept + 1);
+        all[kept] = more;
+        return new MetadataRegions(all);
     }
 
     /** Whoever knows where metadata lies. */
@@ -77,9 +101,6 @@ public final class MetadataRegions {
         }
 
         MetadataRegions build() {
-            if (size == 0) {
-                return NONE;
-            }
             long[][] sorted = Arrays.copyOf(regions, size);
             Arrays.sort(sorted, (a, b) -> Long.compare(a[0], b[0]));
             long[] first = new long[size];
@@ -93,7 +114,7 @@ public final class MetadataRegions {
                     end[kept++] = region[1];
                 }
             }
-            return new MetadataRegions(Arrays.copyOf(first, kept), Arrays.copyOf(end, kept), new long[0]);
+            return new MetadataRegions(new Run[] {new Run(Arrays.copyOf(first, kept), Arrays.copyOf(end, kept))});
         }
     }
 

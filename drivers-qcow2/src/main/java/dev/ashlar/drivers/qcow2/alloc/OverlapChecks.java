@@ -17,8 +17,10 @@ public final class OverlapChecks {
     private final CorruptionSignal signal;
     private final MetadataRegions.Source source;
     private volatile int classes = OverlapTemplate.DEFAULT;
-    /** By {@link MetadataClass#ordinal}, and all together behind them; looked up when first needed, null after some metadata was given up. */
+    /** By {@link MetadataClass#ordinal}, and all together behind them; looked up when first needed. Metadata that was given up may still be among them. */
     private volatile MetadataRegions @Nullable [] regions;
+    /** Some of {@link #regions} were given up: a hit there says nothing before they are looked up anew. */
+    private boolean outdated;
 
     /** @param source tells of all metadata but the header */
     public OverlapChecks(ClusterGeometry geometry, CorruptionSignal signal, MetadataRegions.Source source) {
@@ -59,15 +61,23 @@ public final class OverlapChecks {
     }
 
     private @Nullable String hit(long hostOffset, long lengthBytes, @Nullable MetadataClass own) {
-        MetadataRegions[] known = known();
-        if (own == null && !overlapsAny(known, hostOffset, lengthBytes)) {
-            return null;
-        }
         long first = geometry.clusterIndex(hostOffset);
         long count = geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1;
+        MetadataClass met = met(known(), first, count, own);
+        if (met != null && outdated) {
+            met = met(lookUp(), first, count, own);
+        }
+        return met == null ? null : "Preventing invalid write on metadata (overlaps with " + met.title() + ")";
+    }
+
+    private static @Nullable MetadataClass met(
+            MetadataRegions[] known, long first, long count, @Nullable MetadataClass own) {
+        if (own == null && !known[CLASSES.length].overlaps(first, count)) {
+            return null;
+        }
         for (MetadataClass metadata : CLASSES) {
             if (!mayShare(own, metadata) && known[metadata.ordinal()].overlaps(first, count)) {
-                return "Preventing invalid write on metadata (overlaps with " + metadata.title() + ")";
+                return metadata;
             }
         }
         return null;
@@ -75,15 +85,19 @@ public final class OverlapChecks {
 
     /** Whether metadata refers to a cluster, which is no damage yet. */
     boolean holdsMetadata(long cluster) {
-        return known()[CLASSES.length].overlaps(cluster, 1);
+        return known()[CLASSES.length].overlaps(cluster, 1)
+                && (!outdated || lookUp()[CLASSES.length].overlaps(cluster, 1));
     }
 
     private MetadataRegions[] known() {
         MetadataRegions[] known = regions;
-        if (known == null) {
-            known = collect();
-            regions = known;
-        }
+        return known == null ? lookUp() : known;
+    }
+
+    private MetadataRegions[] lookUp() {
+        MetadataRegions[] known = collect();
+        regions = known;
+        outdated = false;
         return known;
     }
 
@@ -104,12 +118,10 @@ public final class OverlapChecks {
     /** Whether it is known, without a lock, that guest data may be written to a range. False decides nothing. */
     boolean isKnownFree(long hostOffset, long lengthBytes) {
         MetadataRegions[] known = regions;
-        return known != null && !overlapsAny(known, hostOffset, lengthBytes);
-    }
-
-    private boolean overlapsAny(MetadataRegions[] known, long hostOffset, long lengthBytes) {
         long first = geometry.clusterIndex(hostOffset);
-        return known[CLASSES.length].overlaps(first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
+        return known != null
+                && !known[CLASSES.length].overlaps(
+                        first, geometry.clusterIndex(hostOffset + lengthBytes - 1) - first + 1);
     }
 
     /** Clusters hold metadata from now on. */
@@ -123,11 +135,11 @@ public final class OverlapChecks {
         }
     }
 
-    /** Clusters are free again: if they held metadata, all of it is looked up anew when it is needed. */
+    /** Clusters may be free again: if they held metadata, all of it is looked up anew when somebody wants to write there. */
     void released(long firstCluster, long count) {
         MetadataRegions[] known = regions;
-        if (known != null && known[CLASSES.length].overlaps(firstCluster, count)) {
-            regions = null;
+        if (known != null && !outdated && known[CLASSES.length].overlaps(firstCluster, count)) {
+            outdated = true;
         }
     }
 

@@ -13,6 +13,10 @@ final class Placement {
     private final ReferenceCounts references;
     /** First cluster of each run that was taken, and its length. */
     private final TreeMap<Long, Long> taken = new TreeMap<>();
+    /** None of {@code [fullFrom, fullTo)} is free: blocks are placed one after the other, and each starts to look where others have looked already. */
+    private long fullFrom;
+
+    private long fullTo;
 
     Placement(ReferenceCounts references) {
         this.references = references;
@@ -20,6 +24,20 @@ final class Placement {
 
     /** @return the first of {@code count} free clusters in a row, not before {@code from} */
     long take(long count, long from) throws BlockException {
+        long start = count == 1 ? takeOne(from) : takeRow(count, from);
+        taken.put(start, count);
+        return start;
+    }
+
+    private long takeOne(long from) throws BlockException {
+        boolean known = from >= fullFrom && from < fullTo;
+        long cluster = nextFree(known ? fullTo : from);
+        fullFrom = known ? fullFrom : from;
+        fullTo = cluster + 1;
+        return cluster;
+    }
+
+    private long takeRow(long count, long from) throws BlockException {
         long start = from;
         long found = 0;
         while (found < count) {
@@ -32,7 +50,6 @@ final class Placement {
                 found = 0;
             }
         }
-        taken.put(start, count);
         return start;
     }
 
@@ -61,6 +78,7 @@ final class Placement {
     }
 
     void giveBack(long first, long count) {
+        fullTo = fullFrom;
         taken.remove(first, count);
     }
 

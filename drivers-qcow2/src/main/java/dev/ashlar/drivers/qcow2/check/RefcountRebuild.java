@@ -21,8 +21,10 @@ final class RefcountRebuild {
     private final ImageFile file;
     private final ClusterGeometry geometry;
     private final ReferenceCounts references;
-    /** Offsets of the new blocks, 0 where none is needed. */
+    /** Offsets of the new blocks, 0 where none is needed; longer than {@link #entries}, so that it does not grow by single clusters. */
     private long[] table = new long[0];
+    /** Of the new table: whole clusters. */
+    private int entries;
 
     private final Placement placement;
 
@@ -50,14 +52,14 @@ final class RefcountRebuild {
         long tableOffset;
         long clusters;
         while (true) {
-            clusters = (table.length + entriesPerCluster - 1) / entriesPerCluster;
+            clusters = entries / entriesPerCluster;
             if (clusters * geometry.clusterBytes() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
                 throw new BlockException(Kind.TOO_LARGE, "ERROR allocating reftable: File too large");
             }
             long first = placement.take(clusters, lowest);
             placeBlocks(first, first + clusters);
             // blocks of blocks: each may lie in a part of the file that has none yet
-            if ((table.length + entriesPerCluster - 1) / entriesPerCluster == clusters) {
+            if (entries / entriesPerCluster == clusters) {
                 tableOffset = geometry.clusterOffset(first);
                 break;
             }
@@ -70,7 +72,7 @@ final class RefcountRebuild {
     private void placeBlocks(long first, long end) throws BlockException {
         for (long cluster = first; cluster < end; cluster++) {
             long block = cluster >>> geometry.refcountBlockBits();
-            if (block < table.length && table[(int) block] != 0) {
+            if (hasBlock(block)) {
                 cluster = ((block + 1) << geometry.refcountBlockBits()) - 1;
             } else if (count(cluster) != 0) {
                 place(block);
@@ -82,16 +84,23 @@ final class RefcountRebuild {
         if (block * 8 >= Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
             throw new BlockException(Kind.TOO_LARGE, "ERROR allocating refblock: File too large");
         }
-        if (block >= table.length) {
+        if (block >= entries) {
             int entriesPerCluster = geometry.clusterBytes() / 8;
-            table = Arrays.copyOf(table, (int) (block / entriesPerCluster + 1) * entriesPerCluster);
+            entries = (int) (block / entriesPerCluster + 1) * entriesPerCluster;
+            if (entries > table.length) {
+                table = Arrays.copyOf(table, Math.max(entries, 2 * table.length));
+            }
         }
         long cluster = placement.take(1, Math.max(lowest, block << geometry.refcountBlockBits()));
         table[(int) block] = geometry.clusterOffset(cluster);
         long own = cluster >>> geometry.refcountBlockBits();
-        if (own >= table.length || table[(int) own] == 0) {
+        if (!hasBlock(own)) {
             place(own);
         }
+    }
+
+    private boolean hasBlock(long block) {
+        return block < entries && table[(int) block] != 0;
     }
 
     private long count(long cluster) {
@@ -99,21 +108,21 @@ final class RefcountRebuild {
     }
 
     private void write(long tableOffset, long clusters) throws BlockException {
-        MemorySegment entries = MemorySegment.ofArray(new byte[(int) (clusters * geometry.clusterBytes())]);
-        for (int i = 0; i < table.length; i++) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[(int) (clusters * geometry.clusterBytes())]);
+        for (int i = 0; i < entries; i++) {
             if (table[i] != 0) {
-                Bits.putU64(entries, 8L * i, table[i]);
+                Bits.putU64(bytes, 8L * i, table[i]);
                 file.claim(table[i], geometry.clusterBytes());
                 file.write(table[i], block(i));
             }
         }
-        file.claim(tableOffset, entries.byteSize());
-        file.write(tableOffset, entries);
+        file.claim(tableOffset, bytes.byteSize());
+        file.write(tableOffset, bytes);
         file.flush();
         context.header().setRefcountTable(tableOffset, clusters);
         context.header().write(file);
         file.flush();
-        context.refcounts().replace(Arrays.copyOf(table, (int) (entries.byteSize() / 8)), tableOffset);
+        context.refcounts().replace(Arrays.copyOf(table, (int) (bytes.byteSize() / 8)), tableOffset);
         context.allocator().countsChanged();
     }
 
