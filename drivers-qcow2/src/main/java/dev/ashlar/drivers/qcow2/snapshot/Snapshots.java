@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * sector puts it in force (rule R7). Called on a drained node, one call at a time.
  */
 public final class Snapshots {
+    private static final int LIKELY_ENTRY_BYTES = 128;
+
     private final MetadataContext context;
     private final ClusterGeometry geometry;
     private final ImageFile file;
@@ -121,9 +123,24 @@ public final class Snapshots {
         if (offset < 0 || bytes <= 0) {
             throw new BlockException(Kind.CORRUPT, "Snapshot table offset invalid");
         }
-        MemorySegment table = context.file().store().view(offset, bytes);
-        SnapshotTable.Parsed parsed = SnapshotTable.parse(table, count, header.sizeBytes());
+        SnapshotTable.Parsed parsed = parse(context.file(), offset, bytes, count, header.sizeBytes());
         return new Snapshots(context, writeBack, parsed.entries(), offset, parsed.lengthBytes());
+    }
+
+    /** The header does not say how long the table is: as much is read as may do, and more only where that was too little. */
+    private static SnapshotTable.Parsed parse(ImageFile file, long offset, long mostBytes, int count, long diskBytes)
+            throws BlockException {
+        long bytes = Math.min(mostBytes, (long) count * LIKELY_ENTRY_BYTES);
+        while (true) {
+            try {
+                return SnapshotTable.parse(file.store().view(offset, bytes), count, diskBytes);
+            } catch (BlockException e) {
+                if (bytes == mostBytes) {
+                    throw e;
+                }
+                bytes = Math.min(mostBytes, 4 * bytes);
+            }
+        }
     }
 
     /**
