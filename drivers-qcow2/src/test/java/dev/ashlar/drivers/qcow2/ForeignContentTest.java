@@ -53,8 +53,7 @@ class ForeignContentTest {
 
     private static void requireKept(Map<String, String> old, Map<String, String> now, String when) {
         assertTrue(old.containsKey(ForeignContent.UNKNOWN_EXTENSION), when);
-        assertEquals(
-                old.get(ForeignContent.UNKNOWN_EXTENSION), now.get(ForeignContent.UNKNOWN_EXTENSION), when);
+        assertEquals(old.get(ForeignContent.UNKNOWN_EXTENSION), now.get(ForeignContent.UNKNOWN_EXTENSION), when);
         if (old.get("version").equals(now.get("version"))) {
             // a header of another version has names of its own, or none
             assertEquals(old.get(ForeignContent.FEATURE_NAMES), now.get(ForeignContent.FEATURE_NAMES), when);

@@ -112,10 +112,12 @@ class LinearCostTest {
 
     static Stream<Operation> inSnapshots() {
         return Stream.of(
-                inSnapshots("list", (disk, n) -> assertEquals(n, disk.snapshots().snapshots().size())),
-                inSnapshots("find", (disk, n) -> disk.snapshots()
-                        .snapshotIndex()
-                        .position("", ManySnapshots.name(n))),
+                inSnapshots(
+                        "list",
+                        (disk, n) ->
+                                assertEquals(n, disk.snapshots().snapshots().size())),
+                inSnapshots(
+                        "find", (disk, n) -> disk.snapshots().snapshotIndex().position("", ManySnapshots.name(n))),
                 inSnapshots("check", (disk, n) -> requireClean(disk.check(Repair.NONE))),
                 inSnapshots("read a snapshot", (disk, n) -> disk.content(middle(disk))),
                 inSnapshots("write", (disk, n) -> disk.write(0, content(0))),
@@ -126,14 +128,19 @@ class LinearCostTest {
                 }),
                 inSnapshots("apply", (disk, n) -> disk.snapshots().applySnapshot(middle(disk))),
                 inSnapshots("delete", (disk, n) -> disk.snapshots().deleteSnapshot(middle(disk))),
-                inSnapshots("rename", (disk, n) -> capability(disk, SnapshotRenamable.class)
-                        .renameSnapshot(middle(disk), "other")),
-                inSnapshots("compare", (disk, n) -> capability(disk, SnapshotComparable.class)
-                        .difference(null, middle(disk), (offset, length) -> {})),
-                inSnapshots("usage", (disk, n) -> capability(disk, SnapshotComparable.class)
-                        .usage(middle(disk))),
+                inSnapshots(
+                        "rename",
+                        (disk, n) -> capability(disk, SnapshotRenamable.class).renameSnapshot(middle(disk), "other")),
+                inSnapshots(
+                        "compare",
+                        (disk, n) -> capability(disk, SnapshotComparable.class)
+                                .difference(null, middle(disk), (offset, length) -> {})),
+                inSnapshots(
+                        "usage",
+                        (disk, n) -> capability(disk, SnapshotComparable.class).usage(middle(disk))),
                 inSnapshots("grow", (disk, n) -> disk.resize(1 << 20)),
-                inSnapshots("empty", (disk, n) -> capability(disk, Emptiable.class).makeEmpty()),
+                inSnapshots(
+                        "empty", (disk, n) -> capability(disk, Emptiable.class).makeEmpty()),
                 inSnapshots("amend refcount_bits", (disk, n) -> disk.amend(Map.of("refcount_bits", "64"))));
     }
 
@@ -177,15 +184,19 @@ class LinearCostTest {
                     }
                 }),
                 new Operation("write compressed", LinearCostTest::empty, LinearCostTest::compressAll),
-                new Operation("write over compressed", LinearCostTest::empty, LinearCostTest::compressAll, (disk, n) -> {
-                    for (int i = 0; i < n; i++) {
-                        disk.write((long) i * CLUSTER, content(i));
-                    }
-                }),
+                new Operation(
+                        "write over compressed", LinearCostTest::empty, LinearCostTest::compressAll, (disk, n) -> {
+                            for (int i = 0; i < n; i++) {
+                                disk.write((long) i * CLUSTER, content(i));
+                            }
+                        }),
                 new Operation("read", LinearCostTest::full, (disk, n) -> disk.content()),
-                new Operation("zero", LinearCostTest::full, (disk, n) -> disk.writeZeroes(0, (long) n * CLUSTER, false)),
-                new Operation("zero and unmap", LinearCostTest::full, (disk, n) ->
-                        disk.writeZeroes(0, (long) n * CLUSTER, true)),
+                new Operation(
+                        "zero", LinearCostTest::full, (disk, n) -> disk.writeZeroes(0, (long) n * CLUSTER, false)),
+                new Operation(
+                        "zero and unmap",
+                        LinearCostTest::full,
+                        (disk, n) -> disk.writeZeroes(0, (long) n * CLUSTER, true)),
                 new Operation("discard", LinearCostTest::full, (disk, n) -> disk.discard(0, (long) n * CLUSTER)),
                 new Operation("discard every other, flushed each time", LinearCostTest::full, (disk, n) -> {
                     for (int i = 0; i < n; i += 2) {
@@ -193,35 +204,55 @@ class LinearCostTest {
                         disk.flush();
                     }
                 }),
-                new Operation("discard over a snapshot", LinearCostTest::full, snapshot, (disk, n) ->
-                        disk.discard(0, (long) n * CLUSTER)),
+                new Operation(
+                        "discard over a snapshot",
+                        LinearCostTest::full,
+                        snapshot,
+                        (disk, n) -> disk.discard(0, (long) n * CLUSTER)),
                 new Operation("check", LinearCostTest::full, (disk, n) -> requireClean(disk.check(Repair.NONE))),
-                new Operation("check of holes", LinearCostTest::full, holes, (disk, n) ->
-                        requireClean(disk.check(Repair.NONE))),
+                new Operation(
+                        "check of holes",
+                        LinearCostTest::full,
+                        holes,
+                        (disk, n) -> requireClean(disk.check(Repair.NONE))),
                 new Operation("rebuild counts", LinearCostTest::uncounted, (disk, n) -> {
                     disk.check(Repair.ALL);
                     requireClean(disk.check(Repair.NONE));
                 }),
                 new Operation("grow", LinearCostTest::full, (disk, n) -> disk.resize(3L * n * CLUSTER)),
-                new Operation("grow with metadata", LinearCostTest::empty, (disk, n) ->
-                        disk.resize(32L * n * CLUSTER, Preallocation.METADATA)),
+                new Operation(
+                        "grow with metadata",
+                        LinearCostTest::empty,
+                        (disk, n) -> disk.resize(32L * n * CLUSTER, Preallocation.METADATA)),
                 new Operation("shrink", LinearCostTest::full, (disk, n) -> disk.resize(CLUSTER)),
                 new Operation("shrink holes", LinearCostTest::full, holes, (disk, n) -> disk.resize(CLUSTER)),
-                new Operation("empty", LinearCostTest::full, (disk, n) -> capability(disk, Emptiable.class).makeEmpty()),
+                new Operation(
+                        "empty",
+                        LinearCostTest::full,
+                        (disk, n) -> capability(disk, Emptiable.class).makeEmpty()),
                 new Operation("create a snapshot", LinearCostTest::full, (disk, n) -> disk.createSnapshot("new")),
                 new Operation("create a prepared snapshot", LinearCostTest::full, (disk, n) -> {
                     disk.snapshots().prepareCreate();
                     disk.createSnapshot("new");
                 }),
-                new Operation("apply a snapshot", LinearCostTest::full, snapshot, (disk, n) -> disk.applySnapshot("old")),
-                new Operation("delete a snapshot", LinearCostTest::full, snapshot, (disk, n) ->
-                        disk.deleteSnapshot("old")),
-                new Operation("compare", LinearCostTest::full, snapshot, (disk, n) -> capability(
-                                disk, SnapshotComparable.class)
-                        .difference(null, middle(disk), (offset, length) -> {})),
-                new Operation("amend refcount_bits", LinearCostTest::full, (disk, n) ->
-                        disk.amend(Map.of("refcount_bits", "64"))),
-                new Operation("amend compat", LinearCostTest::full, (disk, n) -> disk.writeZeroes(0, (long) n * CLUSTER / 2, false),
+                new Operation(
+                        "apply a snapshot", LinearCostTest::full, snapshot, (disk, n) -> disk.applySnapshot("old")),
+                new Operation(
+                        "delete a snapshot", LinearCostTest::full, snapshot, (disk, n) -> disk.deleteSnapshot("old")),
+                new Operation(
+                        "compare",
+                        LinearCostTest::full,
+                        snapshot,
+                        (disk, n) -> capability(disk, SnapshotComparable.class)
+                                .difference(null, middle(disk), (offset, length) -> {})),
+                new Operation(
+                        "amend refcount_bits",
+                        LinearCostTest::full,
+                        (disk, n) -> disk.amend(Map.of("refcount_bits", "64"))),
+                new Operation(
+                        "amend compat",
+                        LinearCostTest::full,
+                        (disk, n) -> disk.writeZeroes(0, (long) n * CLUSTER / 2, false),
                         (disk, n) -> disk.amend(Map.of("compat", "0.10"))));
     }
 
