@@ -10,7 +10,6 @@ import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -38,10 +37,8 @@ final class DriverReopening {
             return new Mode(options, otherFlags);
         }
 
-        /** This mode with some options changed. */
-        Mode with(Map<String, String> different) {
-            Map<String, String> all = new HashMap<>(options);
-            all.putAll(different);
+        /** This mode with other options. */
+        Mode with(Map<String, String> all) {
             return new Mode(Map.copyOf(all), flags);
         }
     }

@@ -121,7 +121,9 @@ final class ModeChange implements GraphChange {
         if (wantedDirect != null) {
             wanted = wanted.with(Flag.DIRECT, wantedDirect);
         }
-        return node == top ? wanted.with(options) : wanted;
+        return node == top && !options.isEmpty()
+                ? wanted.with(node.driver().joinOptions(now.options(), options))
+                : wanted;
     }
 
     private void requireReopenable(GraphLock.Locked locked, BlockNode node, Set<BlockNode> content)

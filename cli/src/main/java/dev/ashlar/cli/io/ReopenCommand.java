@@ -6,14 +6,19 @@ import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockNode;
+import dev.ashlar.core.ChildEdge;
 import dev.ashlar.core.GraphTransaction;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** {@code reopen}: the image in another mode or with other options of its driver, all of it or nothing. */
 final class ReopenCommand {
     private static final String READ_ONLY = "read-only";
+    private static final Set<String> ON_OFF = Set.of("on", "yes", "true", "y", "off", "no", "false", "n");
+    private static final Set<String> ON = Set.of("on", "yes", "true", "y");
 
     private final Console console;
     private final OpenImage image;
@@ -51,6 +56,12 @@ final class ReopenCommand {
         if (cacheOptions && cache != null) {
             return fail("Cannot set both -c and the cache options");
         }
+        String invalid = invalidFlag();
+        if (invalid != null) {
+            return fail("Parameter '" + invalid + "' expects 'on' or 'off'");
+        }
+        // of a file that can't be written to, when it is opened
+        options.remove("auto-read-only");
         return change() && changeCache();
     }
 
@@ -59,7 +70,7 @@ final class ReopenCommand {
         boolean readOnly = mode == 0 ? node.isReadOnly() : mode == 'r';
         String named = options.remove(READ_ONLY);
         if (named != null) {
-            readOnly = named.equals("on");
+            readOnly = ON.contains(named);
             if (readOnly && !node.isReadOnly()) {
                 // Only -r takes the right to write from the user as well.
                 return fail("Read-only block node '" + node.name() + "' cannot support read-write users");
@@ -82,12 +93,37 @@ final class ReopenCommand {
         return true;
     }
 
-    /** An option that only an opening can set, or null. One that has that value already is dropped. */
+    /** An option that only an opening can set, or null. One that has that value already is dropped, also of a child. */
     private @Nullable String unchangeable(BlockNode node) {
-        options.remove("driver", node.driverName());
-        options.remove("node-name", node.name());
+        dropUnchanged(options, "", node);
+        for (ChildEdge edge : node.children()) {
+            String prefix = edge.name() + ".";
+            dropUnchanged(options, prefix, edge.node());
+            for (String name : options.keySet()) {
+                if (name.startsWith(prefix)) {
+                    return name.substring(prefix.length());
+                }
+            }
+        }
         for (String name : options.keySet()) {
             if (name.equals("driver") || name.equals("node-name") || name.startsWith("file.") || name.equals("file")) {
+                return name;
+            }
+        }
+        return null;
+    }
+
+    private static void dropUnchanged(Map<String, String> options, String prefix, BlockNode node) {
+        options.remove(prefix + "driver", node.driverName());
+        options.remove(prefix + "node-name", node.name());
+        options.remove(prefix + "filename", node.fileName());
+    }
+
+    /** What is of an opening and no driver's, if it can be. @return the name of an option without a value that it can have, or null */
+    private @Nullable String invalidFlag() {
+        for (String name : List.of(READ_ONLY, "cache.no-flush", "cache.direct", "auto-read-only")) {
+            String value = options.get(name);
+            if (value != null && !ON_OFF.contains(value)) {
                 return name;
             }
         }

@@ -6,6 +6,8 @@ import dev.ashlar.cli.output.SizeWords;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.FormatInfo;
 import java.util.Optional;
 
@@ -82,7 +84,16 @@ final class StatusCommand {
     boolean info() throws BlockException {
         BlockBackend backend = image.backend();
         Optional<FormatInfo> info = backend.formatInfo();
-        console.out().print("format name: " + backend.formatName() + "\n");
+        String format = "format name: " + backend.formatName() + "\n";
+        console.out().print(format);
+        BlockDriver driver = image.graph().driver(backend.formatName()).orElse(null);
+        if (driver != null && driver.kind() == DriverKind.PROTOCOL) {
+            console.out().print(format);
+            if (!driver.needsFileName()) {
+                // nothing is known of a disk without a file, and the real program ends so
+                return false;
+            }
+        }
         console.out()
                 .print("cluster size: "
                         + SizeWords.threeDecimals(info.isPresent() ? info.get().clusterSizeBytes() : 0)

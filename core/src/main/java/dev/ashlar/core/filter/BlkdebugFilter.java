@@ -54,10 +54,10 @@ final class BlkdebugFilter extends ChildFilter implements Breakpoints {
     @Override
     public void writeZeroes(long offset, long lengthBytes, boolean mayUnmap) throws BlockException {
         event(BlockEvent.PWRITEV_ZERO);
-        long unit = Math.max(limits.seen().writeZeroesAlignmentBytes(), 1);
+        long unit = limits.zeroUnitBytes();
         long end = offset + lengthBytes;
-        long from = Math.min((offset + unit - 1) & -unit, end);
-        long to = Math.max(end & -unit, from);
+        long from = Math.min((offset + unit - 1) / unit * unit, end);
+        long to = Math.max(end / unit * unit, from);
         writeZeros(offset, from - offset);
         long most = limits.maxWriteZeroesBytes() == 0 ? Long.MAX_VALUE : limits.maxWriteZeroesBytes();
         for (long at = from; at < to; ) {

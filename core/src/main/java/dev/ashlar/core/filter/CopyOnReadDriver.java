@@ -1,14 +1,15 @@
 package dev.ashlar.core.filter;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.DriverInstance;
 import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.OpenRequest;
 
 /**
- * Filter {@code copy-on-read}: what is read from a backing file is copied into the child, which so becomes independent of it. A
- * read-only node copies nothing. QEMU's option {@code bottom} is not supported.
+ * Filter {@code copy-on-read}: what is read from a backing file is copied into the child, which so becomes independent of it; so it
+ * cannot be opened read-only. QEMU's option {@code bottom} is not supported.
  */
 public final class CopyOnReadDriver implements BlockDriver {
     /** For {@link java.util.ServiceLoader}. */
@@ -27,6 +28,9 @@ public final class CopyOnReadDriver implements BlockDriver {
     @Override
     public DriverInstance open(OpenRequest request) throws BlockException {
         new FilterOptions(name(), request.options()).refuseRest();
-        return new CopyOnReadFilter(request.file(), !request.has(OpenRequest.Flag.READ_ONLY));
+        if (request.has(OpenRequest.Flag.READ_ONLY)) {
+            throw new BlockException(Kind.READ_ONLY, "Block node is read-only");
+        }
+        return new CopyOnReadFilter(request.file());
     }
 }

@@ -10,18 +10,13 @@ import java.lang.foreign.MemorySegment;
  * units, whichever way they come; so it never overwrites newer data. A copy that fails fails the read.
  */
 final class CopyOnReadFilter extends ChildFilter {
-    private final boolean copies;
-
-    CopyOnReadFilter(ChildAccess child, boolean copies) {
+    CopyOnReadFilter(ChildAccess child) {
         super(child);
-        this.copies = copies;
     }
 
     @Override
     public void read(long offset, MemorySegment destination) throws BlockException {
-        if (copies) {
-            populateMissing(offset, destination.byteSize());
-        }
+        populateMissing(offset, destination.byteSize());
         child().read(offset, destination);
     }
 

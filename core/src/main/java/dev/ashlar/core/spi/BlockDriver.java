@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.ChildRole;
 import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -141,6 +142,16 @@ public interface BlockDriver {
     /** The options that {@link Amendable#amend} understands. */
     default List<OptionDescriptor> amendOptions() {
         return List.of();
+    }
+
+    /**
+     * The options of an opening that takes another's place: those of {@code before}, but for what {@code changed} says anew or makes pointless. A new map; the
+     * result is checked when it is used.
+     */
+    default Map<String, String> joinOptions(Map<String, String> before, Map<String, String> changed) {
+        Map<String, String> all = new HashMap<>(before);
+        all.putAll(changed);
+        return all;
     }
 
     /** The options that {@link #open} understands beside the common ones. */

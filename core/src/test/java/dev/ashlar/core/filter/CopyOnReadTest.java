@@ -47,14 +47,15 @@ class CopyOnReadTest {
     }
 
     @Test
-    void readOnlyCopiesNothing() throws Exception {
+    void readOnlyIsRefused() throws Exception {
         try (FilterWorld world = new FilterWorld()) {
             byte[] below = FilterWorld.pattern(4 * CLUSTER, 1);
             ToyImage image = world.overlay("image", CLUSTER, below);
-            BlockBackend disk = world.graph.open(OpenOptions.readOnly()
+            OpenOptions options = OpenOptions.readOnly()
                     .driverOptions(
-                            Map.of("driver", "copy-on-read", "file.driver", "toy", "file.file.filename", "image")));
-            assertArrayEquals(below, FilterWorld.read(disk, 0, below.length));
+                            Map.of("driver", "copy-on-read", "file.driver", "toy", "file.file.filename", "image"));
+            BlockException refused = assertThrows(BlockException.class, () -> world.graph.open(options));
+            assertEquals("Block node is read-only", refused.getMessage());
             assertEquals(0, image.allocations.get());
         }
     }

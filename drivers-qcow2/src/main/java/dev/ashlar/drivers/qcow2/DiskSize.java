@@ -19,27 +19,21 @@ final class DiskSize implements Resizable, Emptiable {
     private final Snapshots snapshots;
     private final StoredBitmaps bitmaps;
     private final Resizer resizer;
-    private final int version;
 
-    /**
-     * @param dataFile the file with the guest data, or null where the image itself has it
-     * @param version of the image's header
-     */
+    /** @param dataFile the file with the guest data, or null where the image itself has it */
     DiskSize(
             LiveDisk disk,
             MetadataContext context,
             @Nullable DataFile dataFile,
             Snapshots snapshots,
             StoredBitmaps bitmaps,
-            Resizer resizer,
-            int version) {
+            Resizer resizer) {
         this.disk = disk;
         this.context = context;
         this.dataFile = dataFile;
         this.snapshots = snapshots;
         this.bitmaps = bitmaps;
         this.resizer = resizer;
-        this.version = version;
     }
 
     @Override
@@ -50,7 +44,7 @@ final class DiskSize implements Resizable, Emptiable {
             throw new BlockException(Kind.INVALID, "The new size must be a multiple of 512");
         }
         boolean hasSnapshots = !snapshots.entries().isEmpty();
-        if (version < 3 && hasSnapshots) {
+        if (context.header().version() < 3 && hasSnapshots) {
             throw new BlockException(Kind.UNSUPPORTED, "Can't resize a v2 image which has snapshots");
         }
         if (lengthBytes > disk.sizeBytes()) {

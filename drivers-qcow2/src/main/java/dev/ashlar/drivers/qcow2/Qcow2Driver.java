@@ -79,7 +79,7 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
                     Kind.CORRUPT, "qcow2: Image is corrupt; cannot be opened read/write", "Permission denied", null);
         }
         Qcow2OpenOptions options =
-                Qcow2OpenOptions.of(request.options(), header.geometry().clusterBytes(), header.version());
+                Qcow2OpenOptions.of(request.options(), header);
         PassedDiscards passed = options.passedDiscards(request.has(Flag.UNMAP));
         DataFile dataFile = DataFile.open(request, header, passed.request());
         ImageFile file = ImageFile.open(child, header.layout(), dataFile == null ? null : dataFile.child());
@@ -161,6 +161,11 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
     @Override
     public List<String> strongOptions() {
         return List.of("encrypt.key-secret");
+    }
+
+    @Override
+    public Map<String, String> joinOptions(Map<String, String> before, Map<String, String> changed) {
+        return Qcow2OpenOptions.join(before, changed);
     }
 
     @Override

@@ -103,7 +103,7 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
                 new Preallocator(context, tables, header.version() >= 3, dataFile != null && dataFile.raw()),
                 header.version() >= 3);
         this.bitmaps = StoredBitmaps.open(context, writeBack, header, readOnly, checking);
-        DiskSize size = new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer, header.version());
+        DiskSize size = new DiskSize(disk, context, dataFile, snapshots, bitmaps, resizer);
         this.maintenance = new Maintenance(disk, context, header, snapshots, bitmaps, writeBack);
         this.capabilities = List.of(
                 this,

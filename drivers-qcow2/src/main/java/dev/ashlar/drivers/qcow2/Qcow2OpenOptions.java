@@ -6,6 +6,9 @@ import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.drivers.qcow2.alloc.OverlapTemplate;
 import dev.ashlar.drivers.qcow2.alloc.PassedDiscards;
+import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.Qcow2Header;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +35,9 @@ record Qcow2OpenOptions(
     private static final String CACHE = "cache-size";
     private static final String L2_CACHE = "l2-cache-size";
     private static final String REFCOUNT_CACHE = "refcount-cache-size";
+    private static final String OVERLAP = "overlap-check";
+    private static final String CLEAN_INTERVAL = "cache-clean-interval";
+    private static final long MAX_INTERVAL_SECONDS = 0xffff_ffffL;
     private static final int MIN_ENTRY_BYTES = 512;
     private static final int SIZE_PREFIX_BITS = 10;
 
@@ -69,14 +75,14 @@ record Qcow2OpenOptions(
             new OptionDescriptor("encrypt.format", Type.STRING, "Encryption of the image", null),
             new OptionDescriptor("encrypt.key-secret", Type.STRING, "Id of the secret that opens it", null));
 
-    /** @param clusterBytes of the image */
-    static Qcow2OpenOptions of(Map<String, String> given, int clusterBytes, int version) throws BlockException {
+    /** @param header of the image */
+    static Qcow2OpenOptions of(Map<String, String> given, Qcow2Header header) throws BlockException {
         for (Map.Entry<String, String> option : given.entrySet()) {
             check(option.getKey(), option.getValue());
         }
-        checkCaches(given, clusterBytes);
+        checkCaches(given, header.geometry(), header.sizeBytes());
         Boolean lazy = flag(given, "lazy-refcounts");
-        if (Boolean.TRUE.equals(lazy) && version < 3) {
+        if (Boolean.TRUE.equals(lazy) && header.version() < 3) {
             throw invalid("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level");
         }
         return new Qcow2OpenOptions(
@@ -93,6 +99,25 @@ record Qcow2OpenOptions(
     PassedDiscards passedDiscards(boolean unmap) {
         boolean request = passDiscardRequest == null ? unmap : passDiscardRequest;
         return new PassedDiscards(request, passDiscardSnapshot, passDiscardOther);
+    }
+
+    /** See {@link dev.ashlar.core.spi.BlockDriver#joinOptions}. */
+    static Map<String, String> join(Map<String, String> before, Map<String, String> changed) {
+        Map<String, String> all = new HashMap<>(before);
+        if (changed.containsKey(OVERLAP) || changed.containsKey(OVERLAP + ".template")) {
+            // another template begins anew
+            all.keySet().removeIf(name -> name.equals(OVERLAP) || name.startsWith(OVERLAP + "."));
+        }
+        if (changed.containsKey(CACHE)) {
+            all.remove(L2_CACHE);
+            all.remove(REFCOUNT_CACHE);
+        }
+        all.putAll(changed);
+        if (all.containsKey(L2_CACHE) && all.containsKey(REFCOUNT_CACHE) && !changed.containsKey(CACHE)) {
+            // the sum follows from the two
+            all.remove(CACHE);
+        }
+        return all;
     }
 
     private static void check(String name, String value) throws BlockException {
@@ -113,7 +138,10 @@ record Qcow2OpenOptions(
         throw invalid("Block format 'qcow2' does not support the option '" + name + "'");
     }
 
-    private static void checkCaches(Map<String, String> given, int clusterBytes) throws BlockException {
+    private static void checkCaches(Map<String, String> given, ClusterGeometry geometry, long diskBytes)
+            throws BlockException {
+        int clusterBytes = geometry.clusterBytes();
+        long entryBytes = clusterBytes;
         String all = given.get(CACHE);
         String l2 = given.get(L2_CACHE);
         String refcounts = given.get(REFCOUNT_CACHE);
@@ -133,6 +161,19 @@ record Qcow2OpenOptions(
                 throw invalid("L2 cache entry size must be a power of two between " + MIN_ENTRY_BYTES
                         + " and the cluster size (" + clusterBytes + ")");
             }
+            entryBytes = entry;
+        }
+        // more than all L2 tables is of no use
+        long tablesBytes = geometry.clustersFor(diskBytes) * geometry.l2EntryBytes();
+        if (l2 != null && Math.min(size(L2_CACHE, l2), tablesBytes) / entryBytes > Integer.MAX_VALUE) {
+            throw invalid("L2 cache size too big");
+        }
+        if (refcounts != null && size(REFCOUNT_CACHE, refcounts) / clusterBytes > Integer.MAX_VALUE) {
+            throw invalid("Refcount cache size too big");
+        }
+        String interval = given.get(CLEAN_INTERVAL);
+        if (interval != null && Long.compareUnsigned(number(CLEAN_INTERVAL, interval), MAX_INTERVAL_SECONDS) > 0) {
+            throw invalid("Cache clean interval too big");
         }
     }
 

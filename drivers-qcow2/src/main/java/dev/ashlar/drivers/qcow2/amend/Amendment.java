@@ -56,6 +56,8 @@ public final class Amendment {
             requireDowngradable(request.sizeBytes() < 0 ? diskBytes : request.sizeBytes());
         }
         if (request.version() > header.version()) {
+            // version 3 wants each snapshot to say how long its disk was
+            snapshots.completeEntries();
             rewriteHeader(request.version());
         }
         boolean otherDataFile = !request.dataFile().equals(Objects.requireNonNullElse(header.dataFileName(), ""))
@@ -102,8 +104,10 @@ public final class Amendment {
                 throw unsupported("Internal snapshots prevent downgrade of image");
             }
         }
-        if ((header.incompatibleFeatures() & ~(Feature.DIRTY | Feature.COMPRESSION_TYPE)) != 0) {
-            throw unsupported("Cannot downgrade an image with incompatible features set");
+        long others = header.incompatibleFeatures() & ~(Feature.DIRTY | Feature.COMPRESSION_TYPE);
+        if (others != 0) {
+            throw unsupported(
+                    "Cannot downgrade an image with incompatible features 0x" + Long.toHexString(others) + " set");
         }
         if (header.has(Feature.COMPRESSION_TYPE)
                 && LayerTables.of(context, snapshots).anyCompressed()) {

@@ -47,9 +47,13 @@ public final class SnapshotTable {
             int idBytes = Bits.u16(table, at + 12);
             int nameBytes = Bits.u16(table, at + 14);
             long extraBytes = Bits.u32(table, at + 36);
-            require(extraBytes <= MAX_EXTRA_BYTES, i, "has too much extra data");
+            if (extraBytes > MAX_EXTRA_BYTES) {
+                throw new BlockException(Kind.TOO_LARGE, "Too much extra metadata in snapshot table entry " + i);
+            }
             long end = at + HEAD_BYTES + extraBytes + idBytes + nameBytes;
-            require(end <= MAX_BYTES, i, "ends behind 64 MiB");
+            if (end > MAX_BYTES) {
+                throw new BlockException(Kind.TOO_LARGE, "Snapshot table is too big");
+            }
             require(end <= table.byteSize(), i, "reaches behind the end of the file");
             require(Bits.u32(table, at + 8) * 8 <= Qcow2Header.MAX_L1_BYTES, i, "has an L1 table that is too large");
             SnapshotEntry entry = decode(table.asSlice(at, end - at), diskBytes);

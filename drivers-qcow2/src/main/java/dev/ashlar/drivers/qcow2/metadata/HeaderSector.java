@@ -36,6 +36,11 @@ public final class HeaderSector {
         return true;
     }
 
+    /** Of the image's format, as it is now. */
+    public int version() {
+        return (int) Bits.u32(sector, 4);
+    }
+
     public void setSize(long sizeBytes) {
         Bits.putU64(sector, 24, sizeBytes);
     }

@@ -399,6 +399,19 @@ public final class Snapshots {
         }
     }
 
+    /** Where entries lack extra data that every entry written here has, a new table takes the place of theirs. */
+    public void completeEntries() throws BlockException {
+        List<SnapshotEntry> wanted = entries;
+        if (SnapshotTable.encodedBytes(wanted) == tableBytes) {
+            return;
+        }
+        try (ExclusiveMetadata exclusive = exclusive()) {
+            NewTable newTable = reserveTable(wanted);
+            exclusive.makeCountsDurable();
+            switchTable(newTable, wanted);
+        }
+    }
+
     /** Another name for a snapshot: a new table, and nothing else. */
     public SnapshotInfo rename(SnapshotInfo snapshot, String name) throws BlockException {
         SnapshotEntry entry = entry(snapshot);
