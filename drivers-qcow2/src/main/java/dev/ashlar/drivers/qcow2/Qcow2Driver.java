@@ -78,8 +78,7 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
             throw new BlockException(
                     Kind.CORRUPT, "qcow2: Image is corrupt; cannot be opened read/write", "Permission denied", null);
         }
-        Qcow2OpenOptions options =
-                Qcow2OpenOptions.of(request.options(), header);
+        Qcow2OpenOptions options = Qcow2OpenOptions.of(request.options(), header);
         PassedDiscards passed = options.passedDiscards(request.has(Flag.UNMAP));
         DataFile dataFile = DataFile.open(request, header, passed.request());
         ImageFile file = ImageFile.open(child, header.layout(), dataFile == null ? null : dataFile.child());
