@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -359,7 +360,7 @@ class WholeCommandCrashTest {
 
     /** @param backing its name and its format, or null */
     private static void create(
-            MemoryImages images, String name, String format, int size, String[] backing, Random random)
+            MemoryImages images, String name, String format, int size, String @Nullable [] backing, Random random)
             throws BlockException {
         Map<String, String> options = new LinkedHashMap<>();
         options.put("size", Integer.toString(size));
