@@ -42,7 +42,7 @@ public record StoredBitmap(String name, int granularityBytes, boolean isEnabled,
                         entry += entryBytes(file, entry);
                     }
                 }
-                at += (length + 7) / 8 * 8;
+                at += (length + 7L) / 8 * 8;
             }
             return result;
         }
