@@ -106,7 +106,11 @@ final class ConvertCommand {
                 throw fail("Must specify image file name");
             }
             CacheMode cache = options.cacheMode(sourceCache, "Invalid source cache option: ", 1);
-            return convert(graph, options, sources, list, cache);
+            try (HalfTarget half = new HalfTarget()) {
+                convert(graph, options, sources, list, cache, half);
+                half.finish();
+            }
+            return 0;
         }
     }
 
@@ -175,7 +179,13 @@ final class ConvertCommand {
         return (int) number.value();
     }
 
-    private int convert(BlockGraph graph, ImgOptions options, int sourceCount, OptionList list, CacheMode cache)
+    private void convert(
+            BlockGraph graph,
+            ImgOptions options,
+            int sourceCount,
+            OptionList list,
+            CacheMode cache,
+            HalfTarget half)
             throws BlockException {
         ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 1);
         line.at(0);
@@ -197,6 +207,9 @@ final class ConvertCommand {
             String targetName = options.operand(sourceCount);
             CopySources copied = new CopySources(sources, salvaging ? new Salvage(console, quiet) : null);
             OptionValues values = create(graph, targetName, copied.lengthBytes(), list, sourceCount);
+            if (values != null) {
+                half.begin(targetName);
+            }
             BlockBackend target = openTarget(graph, options, targetName, values);
             opened.add(target);
             if (compressed && target.compressedUnitBytes() == 0) {
@@ -216,7 +229,6 @@ final class ConvertCommand {
                 opened.get(i).close();
             }
         }
-        return 0;
     }
 
     private BlockBackend openSnapshot(List<BlockBackend> sources, String text) throws BlockException {

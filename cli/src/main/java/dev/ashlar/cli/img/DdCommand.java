@@ -105,17 +105,21 @@ final class DdCommand {
             throw new BlockException(
                     e.kind(), to + ": error while creating output image: " + e.getMessage(), e.reason(), e);
         }
-        try (BlockBackend target = Images.open(
-                console,
-                graph,
-                to,
-                console.trust()
-                        .applyToTarget(Images.options(true, targetFormat, CacheMode.WRITEBACK, false), Set.of()))) {
-            if (behind) {
-                console.error(from + ": cannot skip to specified offset");
+        try (HalfTarget half = new HalfTarget()) {
+            half.begin(to);
+            try (BlockBackend target = Images.open(
+                    console,
+                    graph,
+                    to,
+                    console.trust()
+                            .applyToTarget(Images.options(true, targetFormat, CacheMode.WRITEBACK, false), Set.of()))) {
+                if (behind) {
+                    console.error(from + ": cannot skip to specified offset");
+                }
+                copy(source, start, end, target);
+                target.flush();
             }
-            copy(source, start, end, target);
-            target.flush();
+            half.finish();
         }
     }
 

@@ -1,12 +1,16 @@
 package dev.ashlar.cli.output;
 
+import dev.ashlar.cli.StopHook;
 import java.io.PrintStream;
+import org.jspecify.annotations.Nullable;
 
-/** The progress of {@code -p}: one line that overwrites itself. May be called from any thread. */
+/** The progress of {@code -p}: one line that overwrites itself, and ends also when a signal ends the program. May be called from any thread. */
 public final class ProgressLine {
     private final PrintStream out;
     private final boolean enabled;
     private final double stepPercent;
+    private final @Nullable StopHook hook;
+    private boolean ended;
     private double lastPercent;
     private double currentPercent;
 
@@ -15,6 +19,7 @@ public final class ProgressLine {
         this.out = out;
         this.enabled = enabled;
         this.stepPercent = stepPercent;
+        hook = enabled ? new StopHook(new End(this)) : null;
     }
 
     /** Tells the total so far. */
@@ -23,7 +28,7 @@ public final class ProgressLine {
         boolean due = Math.abs(currentPercent - lastPercent) > stepPercent;
         if (due || currentPercent == 100 || currentPercent == 0) {
             lastPercent = currentPercent;
-            if (enabled) {
+            if (enabled && !ended) {
                 out.print("    (" + Decimals.fixed((float) currentPercent, 2) + "/100%)\r");
                 out.flush();
             }
@@ -36,9 +41,26 @@ public final class ProgressLine {
     }
 
     /** Ends the line. */
-    public synchronized void end() {
-        if (enabled) {
+    public void end() {
+        finish();
+        if (hook != null) {
+            hook.close();
+        }
+    }
+
+    private synchronized void finish() {
+        if (enabled && !ended) {
+            ended = true;
             out.print("\n");
+            out.flush();
+        }
+    }
+
+    /** A class, not a lambda, for the sake of the start time. */
+    private record End(ProgressLine line) implements Runnable {
+        @Override
+        public void run() {
+            line.finish();
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.ashlar.cli.tour;
 
+import dev.ashlar.cli.StopHook;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -8,12 +9,12 @@ import java.nio.file.Path;
 /** A folder for scratch files, which is gone when it is closed, or when the program ends in any way that lets it. */
 final class ScratchFolder implements AutoCloseable {
     private final Path folder;
-    private final Thread atExit = new Thread(this::remove, "tour-cleanup");
+    private final StopHook hook;
 
     /** @param parent where to make it */
     ScratchFolder(Path parent) throws IOException {
         folder = Files.createTempDirectory(parent, "ashlar-tour-");
-        Runtime.getRuntime().addShutdownHook(atExit);
+        hook = new StopHook(this::remove);
     }
 
     Path file(String name) {
@@ -39,10 +40,6 @@ final class ScratchFolder implements AutoCloseable {
     @Override
     public void close() {
         remove();
-        try {
-            Runtime.getRuntime().removeShutdownHook(atExit);
-        } catch (IllegalStateException e) {
-            // The program is ending: the hook has run or runs now.
-        }
+        hook.close();
     }
 }
