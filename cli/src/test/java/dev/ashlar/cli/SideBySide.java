@@ -3,6 +3,7 @@ package dev.ashlar.cli;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,7 +20,7 @@ import java.util.regex.Pattern;
  * <p>A step is a line. {@code img …} and {@code io …} are run by both and compared; {@code qemu-img …} and {@code qemu-io …} are run
  * by the real program in both folders and compared as well, so that they show whether both folders hold the same; {@code sh …}
  * prepares both folders. {@code anywhere} before a step leaves out where in the file things lie: some commands of the real program
- * copy several ranges at once, in any order. {@code hold …} starts a real program in both folders that keeps an image open until {@code release}. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
+ * copy several ranges at once, in any order. {@code progress} before a step leaves out all of a line of progress but its end. {@code hold …} starts a real program in both folders that keeps an image open until {@code release}. {@code @} stands for the folder, {@code < TEXT} at the end is standard input with {@code \n} for a line
  * feed.
  */
 final class SideBySide implements AutoCloseable {
@@ -34,6 +35,8 @@ final class SideBySide implements AutoCloseable {
     private static final Pattern KEYS =
             Pattern.compile("(?<=uuid: |uuid\": \")[-0-9a-f]{36}|(?<=iters: |iters\": )\\d+");
 
+    private static final Pattern PROGRESS = Pattern.compile("(?: {4}\\([\\d.]+/100%\\)\r)+(?= {4}\\([\\d.]+/100%\\)\r)");
+
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 
     /** What a program said and how it ended. */
@@ -42,10 +45,16 @@ final class SideBySide implements AutoCloseable {
         Outcome unplaced() {
             return new Outcome(status, PLACE.matcher(out).replaceAll("PLACE"), err);
         }
+
+        /** With nothing of a line of progress but its end. */
+        Outcome progressed() {
+            return new Outcome(status, PROGRESS.matcher(out).replaceAll(""), err);
+        }
     }
 
     private final Path theirs;
     private final Path ours;
+    private final List<List<String>> worked = new ArrayList<>();
     private final List<Process> holders = new ArrayList<>();
 
     /** @param folder where both folders are made */
@@ -66,7 +75,8 @@ final class SideBySide implements AutoCloseable {
         List<String> words = split(command);
         String program = words.removeFirst();
         boolean anywhere = program.equals("anywhere");
-        if (anywhere) {
+        boolean progress = program.equals("progress");
+        if (anywhere || progress) {
             program = words.removeFirst();
         }
         Outcome one;
@@ -99,6 +109,13 @@ final class SideBySide implements AutoCloseable {
                 return "";
             }
             default -> throw new IllegalArgumentException("unknown step: " + line);
+        }
+        if (one.status == 0) {
+            words.addFirst("qemu-" + program.replace("qemu-", ""));
+            worked.add(words);
+        }
+        if (progress) {
+            return difference(line, one.progressed(), two.progressed());
         }
         return anywhere ? difference(line, one.unplaced(), two.unplaced()) : difference(line, one, two);
     }
@@ -150,6 +167,11 @@ final class SideBySide implements AutoCloseable {
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** The command lines that the real program ended with 0, program first. */
+    List<List<String>> worked() {
+        return worked;
     }
 
     /** Starts a program and waits for its prompt: by then it has opened its image. */
@@ -243,6 +265,16 @@ final class SideBySide implements AutoCloseable {
 
     /** A named list of steps. */
     record Scenario(String name, List<String> steps) {
+        /** Reads those of a file beside the tests. */
+        static List<Scenario> ofResource(String file) throws IOException {
+            try (InputStream in = SideBySide.class.getResourceAsStream("/side-by-side/" + file)) {
+                if (in == null) {
+                    throw new IOException("no resource " + file);
+                }
+                return parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            }
+        }
+
         /** Reads scenarios: a line {@code == NAME} starts one, {@code #} a comment. */
         static List<Scenario> parse(String text) {
             List<Scenario> scenarios = new ArrayList<>();

@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,13 +37,14 @@ class SideBySideTest {
             "resize.txt",
             "amend.txt",
             "data-file.txt",
-            "encryption.txt");
+            "encryption.txt",
+            "every-option.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {
         List<DynamicTest> tests = new ArrayList<>();
         for (String file : FILES) {
-            for (SideBySide.Scenario scenario : SideBySide.Scenario.parse(read(file))) {
+            for (SideBySide.Scenario scenario : SideBySide.Scenario.ofResource(file)) {
                 String only = System.getProperty("ashlar.sidebyside", "");
                 if (!(file + ": " + scenario.name()).contains(only)) {
                     continue;
@@ -60,7 +59,7 @@ class SideBySideTest {
     @TestFactory
     Stream<DynamicTest> fullFileSystem() throws IOException {
         Assumptions.assumeTrue("root".equals(System.getProperty("user.name")), "only root can mount a file system");
-        return SideBySide.Scenario.parse(read("no-space.txt")).stream()
+        return SideBySide.Scenario.ofResource("no-space.txt").stream()
                 .map(scenario -> DynamicTest.dynamicTest(scenario.name(), () -> run(scenario)));
     }
 
@@ -68,7 +67,7 @@ class SideBySideTest {
     void manyCommandLinesAreCompared() throws IOException {
         int compared = 0;
         for (String file : FILES) {
-            for (SideBySide.Scenario scenario : SideBySide.Scenario.parse(read(file))) {
+            for (SideBySide.Scenario scenario : SideBySide.Scenario.ofResource(file)) {
                 for (String step : scenario.steps()) {
                     compared += step.startsWith("img ") || step.startsWith("io ") ? 1 : 0;
                 }
@@ -111,14 +110,5 @@ class SideBySideTest {
 
     private static boolean isInstalled() {
         return Files.isExecutable(Path.of("/usr/bin/qemu-img")) && Files.isExecutable(Path.of("/usr/bin/qemu-io"));
-    }
-
-    private static String read(String file) throws IOException {
-        try (InputStream in = SideBySideTest.class.getResourceAsStream("/side-by-side/" + file)) {
-            if (in == null) {
-                throw new IOException("no resource " + file);
-            }
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
     }
 }

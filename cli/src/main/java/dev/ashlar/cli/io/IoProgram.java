@@ -56,7 +56,7 @@ public final class IoProgram {
           -C, --copy-on-read     keep what is read from backing files in the image
               --image-opts       FILE is no name but the options of an image
               --object DEF       define a throttle group or a secret
-          -T, --trace TRACE      taken; there is nothing to trace
+          -T, --trace TRACE      refused: there is nothing to trace
           -U, --force-share      take no locks: the image may be in use elsewhere
           -h, --help             this text
           -V, --version          which version this is
@@ -89,9 +89,7 @@ public final class IoProgram {
                     printHelp();
                     return 0;
                 }
-                case 'T' -> {
-                    // There is nothing to trace.
-                }
+                case 'T' -> throw console.unsupported("tracing ('-T')");
                 case OBJECT -> console.objects().define(console, scanner.argument());
                 case IMAGE_OPTS -> imageOpts = true;
                 case '?' -> {
