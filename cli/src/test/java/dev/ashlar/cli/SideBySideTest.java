@@ -38,7 +38,7 @@ class SideBySideTest {
             "amend.txt",
             "data-file.txt",
             "encryption.txt",
-            "every-option.txt");
+            "names.txt");
 
     @TestFactory
     Stream<DynamicTest> scenarios() throws IOException {

@@ -91,6 +91,16 @@ public final class BlockGraph implements AutoCloseable {
     }
 
     /**
+     * Looks whether {@link #createImage} could make an image of this format under this name; touches nothing.
+     *
+     * @param fileName null: only the format counts
+     * @throws BlockException INVALID for an unknown format, NOT_FOUND for an unknown protocol, UNSUPPORTED where one of them can't create anything
+     */
+    public void requireCreatable(@Nullable String fileName, String format) throws BlockException {
+        ImageCreation.requireSupport(registry, fileName, format);
+    }
+
+    /**
      * Tells how large a new image gets, without creating it.
      *
      * @param format name of the format

@@ -92,7 +92,7 @@ final class DriverRegistry {
             boolean wantsWhole = !named.needsFileName();
             return new ProtocolChoice(named, wantsWhole ? fileName : fileName.substring(prefix.length() + 1));
         }
-        if (best == null || (prefix != null && named == null && bestScore < CERTAIN)) {
+        if (best == null || (prefix != null && bestScore < CERTAIN)) {
             throw new BlockException(
                     Kind.NOT_FOUND,
                     prefix == null
@@ -100,6 +100,21 @@ final class DriverRegistry {
                             : "Unknown protocol '" + FileNames.escape(prefix) + "'");
         }
         return new ProtocolChoice(best, fileName);
+    }
+
+    /** The filter that a name means (as {@code blkdebug:RULES:FILE} does), or null. */
+    @Nullable BlockDriver filterNamedBy(String fileName) {
+        String prefix = FileNames.protocolOf(fileName);
+        BlockDriver named = prefix == null ? null : find(prefix);
+        if (named == null || named.kind() != DriverKind.FILTER) {
+            return null;
+        }
+        try {
+            return named.parseFileName(fileName).isPresent() ? named : null;
+        } catch (BlockException e) {
+            // A name of this filter, but a wrong one.
+            return named;
+        }
     }
 
     /** @param fileName as the driver wants it */

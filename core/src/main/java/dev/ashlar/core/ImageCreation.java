@@ -29,10 +29,7 @@ final class ImageCreation {
     }
 
     void run() throws BlockException {
-        BlockDriver driver = graph.registry().find(format);
-        if (driver == null || driver.kind() == DriverKind.FILTER) {
-            throw new BlockException(Kind.INVALID, "Unknown file format '" + FileNames.escape(format) + "'");
-        }
+        BlockDriver driver = requireSupport(graph.registry(), fileName, format);
         DriverRegistry.ProtocolChoice choice = graph.registry().protocolFor(fileName);
         BlockDriver protocol = choice.driver();
         boolean bare = driver.kind() == DriverKind.PROTOCOL;
@@ -68,6 +65,33 @@ final class ImageCreation {
         } finally {
             closeAll(files, done, !done && !bare);
         }
+    }
+
+    /**
+     * The format's driver, if it and the protocol of a name can create anything.
+     *
+     * @param fileName null: only the format counts
+     */
+    static BlockDriver requireSupport(DriverRegistry registry, @Nullable String fileName, String format)
+            throws BlockException {
+        BlockDriver driver = registry.find(format);
+        if (driver == null) {
+            throw new BlockException(Kind.INVALID, "Unknown file format '" + FileNames.escape(format) + "'");
+        }
+        BlockDriver filter = fileName == null ? null : registry.filterNamedBy(fileName);
+        BlockDriver protocol = filter;
+        if (fileName != null && filter == null) {
+            protocol = registry.protocolFor(fileName).driver();
+        }
+        if (driver.createOptions().isEmpty()) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Format driver '" + driver.name() + "' does not support image creation");
+        }
+        if (protocol != null && protocol.createOptions().isEmpty()) {
+            throw new BlockException(
+                    Kind.UNSUPPORTED, "Protocol driver '" + protocol.name() + "' does not support image creation");
+        }
+        return driver;
     }
 
     private void fill(BlockDriver driver, Map<String, String> formatOptions, List<NewFile> files)

@@ -4,6 +4,7 @@ import dev.ashlar.cli.Console;
 import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.output.Decimals;
+import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.DriverKind;
@@ -11,7 +12,6 @@ import dev.ashlar.core.spi.OptionDescriptor;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The options of a new image: those of its format, then those of the protocol its file name leads to. */
@@ -29,17 +29,17 @@ final class CreateOptions {
 
     /** The options for a file name; an unknown format ends the program with a message that names the file. */
     static List<OptionDescriptor> of(Console console, BlockGraph graph, String fileName, String format) {
-        return combined(graph, fileName, format(console, graph, fileName + ": ", format));
+        return combined(graph, fileName, format(console, graph, fileName, fileName + ": ", format));
     }
 
     /** As {@link #of}, with messages that do not name the file. */
     static List<OptionDescriptor> unnamed(Console console, BlockGraph graph, String fileName, String format) {
-        return combined(graph, fileName, format(console, graph, "", format));
+        return combined(graph, fileName, format(console, graph, fileName, "", format));
     }
 
     /** Prints the options as {@code -o help} does. */
     static int printHelp(Console console, BlockGraph graph, @Nullable String fileName, String format) {
-        BlockDriver driver = format(console, graph, "", format);
+        BlockDriver driver = format(console, graph, fileName, "", format);
         List<OptionDescriptor> options = fileName == null ? driver.createOptions() : combined(graph, fileName, driver);
         List<String> lines = new ArrayList<>();
         for (OptionDescriptor option : options) {
@@ -59,13 +59,15 @@ final class CreateOptions {
         return 0;
     }
 
-    private static BlockDriver format(Console console, BlockGraph graph, String messagePrefix, String format) {
-        Optional<BlockDriver> driver = graph.driver(format);
-        if (driver.isEmpty()) {
-            console.error(messagePrefix + "Unknown file format '" + format + "'");
+    private static BlockDriver format(
+            Console console, BlockGraph graph, @Nullable String fileName, String messagePrefix, String format) {
+        try {
+            graph.requireCreatable(fileName, format);
+        } catch (BlockException e) {
+            console.error(messagePrefix + e.getMessage());
             throw new ProgramExit(1);
         }
-        return driver.get();
+        return graph.driver(format).orElseThrow();
     }
 
     private static List<OptionDescriptor> combined(BlockGraph graph, String fileName, BlockDriver format) {

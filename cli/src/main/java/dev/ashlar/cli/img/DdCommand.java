@@ -7,12 +7,9 @@ import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
-import dev.ashlar.core.spi.BlockDriver;
-import dev.ashlar.core.spi.DriverKind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -86,7 +83,7 @@ final class DdCommand {
     }
 
     private void copy(BlockGraph graph, BlockBackend source, String from, String to) throws BlockException {
-        requireCreation(graph);
+        requireCreation(graph, to);
         // A last part of a sector counts as a whole one.
         long end = (source.lengthBytes() + 511) & -512L;
         // Blocks are counted from the start of the input, those that are skipped too: qemu-img has it so.
@@ -98,10 +95,6 @@ final class DdCommand {
         try {
             graph.createImage(to, targetFormat, Map.of("size", Long.toString(end - start)));
         } catch (BlockException e) {
-            if (String.valueOf(e.getMessage()).startsWith("Unknown protocol ")) {
-                // The protocol is looked for before anything is created.
-                throw e;
-            }
             throw new BlockException(
                     e.kind(), to + ": error while creating output image: " + e.getMessage(), e.reason(), e);
         }
@@ -123,15 +116,11 @@ final class DdCommand {
         }
     }
 
-    private void requireCreation(BlockGraph graph) {
-        Optional<BlockDriver> driver = graph.driver(targetFormat);
-        if (driver.isEmpty()) {
+    private void requireCreation(BlockGraph graph, String to) throws BlockException {
+        if (graph.driver(targetFormat).isEmpty()) {
             throw fail("Unknown file format");
         }
-        if (driver.get().kind() == DriverKind.FILTER
-                || driver.get().createOptions().isEmpty()) {
-            throw fail("Format driver '" + targetFormat + "' does not support image creation");
-        }
+        graph.requireCreatable(to, targetFormat);
     }
 
     /** Everything is written, zeros as well, in larger pieces than blocks: nothing tells the difference. */

@@ -11,10 +11,7 @@ import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.snapshot.SnapshotSelector;
-import dev.ashlar.core.spi.BlockDriver;
-import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.MeasuredSize;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** {@code measure}: tells how large a new image gets, empty or with the content of another. */
@@ -108,14 +105,6 @@ final class MeasureCommand {
 
     private MeasuredSize measure(BlockGraph graph, @Nullable BlockBackend content, @Nullable BlockBackend image)
             throws BlockException {
-        Optional<BlockDriver> driver = graph.driver(targetFormat);
-        if (driver.isEmpty()) {
-            throw fail("Unknown file format '" + targetFormat + "'");
-        }
-        if (driver.get().kind() == DriverKind.FILTER
-                || driver.get().createOptions().isEmpty()) {
-            throw fail("Format driver '" + targetFormat + "' does not support image creation");
-        }
         OptionValues values =
                 new OptionValues(console, "", CreateOptions.unnamed(console, graph, "file", targetFormat));
         try {

@@ -331,7 +331,11 @@ public final class FormatLayer extends Layer {
         }
         boolean zero = false;
         boolean holesAreData = allocationUnit > 1 && instance.hasUnwrittenData();
-        if ((allocationUnit == 1 || holesAreData) && data.hostOffset() < child.lengthBytes()) {
+        boolean behindFile = data.hostOffset() >= child.lengthBytes();
+        if (behindFile && allocationUnit == 1) {
+            // The rest of the last sector.
+            zero = true;
+        } else if (!behindFile && (allocationUnit == 1 || holesAreData)) {
             // The format has no notion of unused space of its own, or made no use of it: the file below knows about
             // holes.
             HostExtent extent = child.extentAt(data.hostOffset(), length);

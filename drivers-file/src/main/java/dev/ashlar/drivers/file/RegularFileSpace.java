@@ -131,7 +131,7 @@ final class RegularFileSpace implements HostSpace {
                 case FALLOC -> preallocate(oldLength, lengthBytes - oldLength);
                 case FULL -> {
                     setLength(lengthBytes, "Could not resize file");
-                    ZeroWriter.write(buffered, oldLength, lengthBytes - oldLength);
+                    writeZeros(oldLength, lengthBytes - oldLength);
                     Failures.check("fsync", buffered.fsync(), buffered.path());
                 }
                 default -> setLength(lengthBytes, "Failed to resize file");
@@ -148,11 +148,19 @@ final class RegularFileSpace implements HostSpace {
     private void preallocate(long offset, long lengthBytes) throws BlockException {
         int result = buffered.fallocate(FallocateMode.ALLOCATE, offset, lengthBytes);
         if (result == -Errno.EOPNOTSUPP) {
-            ZeroWriter.write(buffered, offset, lengthBytes);
+            writeZeros(offset, lengthBytes);
         } else if (result < 0) {
             throw Failures.of(
-                    "Could not preallocate data for the new file",
+                    "Could not preallocate new data",
                     new ErrnoException("fallocate", -result, buffered.path()));
+        }
+    }
+
+    private void writeZeros(long offset, long lengthBytes) throws BlockException {
+        try {
+            ZeroWriter.write(buffered, offset, lengthBytes);
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Could not write zeros for preallocation: " + e.reason(), e.reason(), e);
         }
     }
 

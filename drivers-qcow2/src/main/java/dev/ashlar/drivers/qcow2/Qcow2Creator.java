@@ -28,6 +28,10 @@ import org.jspecify.annotations.Nullable;
 final class Qcow2Creator {
     private static final int STREAM_BYTES = 1 << 20;
 
+    private static final String HEADER = "Could not write qcow2 header";
+    private static final String CLAIM = "Could not resize image: Failed to resize underlying file";
+    private static final String TABLES = "Could not resize image: Allocating clusters failed";
+
     private final ChildAccess file;
     private final Qcow2CreateOptions options;
     private final ClusterGeometry geometry;
@@ -39,6 +43,8 @@ final class Qcow2Creator {
     private long blocks = 1;
     /** For assertions: whether all metadata that was written is. */
     private boolean isDurable = true;
+    /** What fails, should something fail now. */
+    private String step = HEADER;
 
     private Qcow2Creator(ChildAccess file, Qcow2CreateOptions options) throws BlockException {
         this.file = file;
@@ -82,10 +88,15 @@ final class Qcow2Creator {
         try {
             creator.write(passphrase);
         } catch (BlockException e) {
-            throw new BlockException(e.kind(), "Could not write qcow2 header: " + e.reason(), e);
+            throw new BlockException(e.kind(), creator.step + ": " + creator.reasonOf(e), e.reason(), e);
         } finally {
             Arrays.fill(passphrase, (byte) 0);
         }
+    }
+
+    /** The file says itself what it could not do with its space. */
+    private String reasonOf(BlockException e) {
+        return step.equals(CLAIM) ? String.valueOf(e.getMessage()) : e.reason();
     }
 
     private long totalClusters() {
@@ -142,6 +153,7 @@ final class Qcow2Creator {
             flush();
         }
         claimSpace();
+        step = options.preallocation() == Preallocation.METADATA ? TABLES : HEADER;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(Math.max(STREAM_BYTES, geometry.clusterBytes()), 4096);
             writeRefcountTable(buffer);
@@ -149,6 +161,7 @@ final class Qcow2Creator {
             writeL1(buffer);
             writeL2(buffer);
         }
+        step = HEADER;
         CryptoHeader crypto = cryptoHeader();
         if (crypto != null && options.encryption() != null) {
             options.encryption().write(file, crypto.hostOffset(), passphrase, this::writeZeros);
@@ -179,6 +192,7 @@ final class Qcow2Creator {
         Preallocation mode = options.preallocation();
         if (there < end) {
             boolean tablesOnly = mode == Preallocation.METADATA;
+            step = tablesOnly || mode == Preallocation.OFF ? HEADER : CLAIM;
             file.truncate(end, tablesOnly ? Preallocation.OFF : mode);
         }
         if (data < Math.min(there, end)) {

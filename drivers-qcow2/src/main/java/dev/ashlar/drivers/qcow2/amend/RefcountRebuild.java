@@ -66,13 +66,13 @@ final class RefcountRebuild {
         if (tableClusters * geometry.clusterBytes() > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
             throw new BlockException(Kind.TOO_LARGE, "The new reference count table would be too large");
         }
+        requireFits(progress);
         long before = file.lengthBytes();
         try {
-            requireFits(progress);
             file.claim(geometry.clusterOffset(firstBlock), geometry.clusterOffset(blocks + tableClusters));
         } catch (BlockException e) {
             file.cut(before);
-            throw e;
+            throw new BlockException(e.kind(), "Failed to write refblock: " + e.reason(), e.reason(), e);
         }
         writeBlocks(progress);
         writeTable();

@@ -218,7 +218,11 @@ public final class ImageFile implements AutoCloseable {
     /** Makes the file longer; nothing refers to the new part yet. A failure here fails nothing else. */
     public void grow(long lengthBytes, Preallocation preallocation) throws BlockException {
         requireHealthy();
-        child.truncate(lengthBytes, preallocation);
+        try {
+            child.truncate(lengthBytes, preallocation);
+        } catch (BlockException e) {
+            throw new BlockException(e.kind(), "Failed to resize underlying file: " + e.getMessage(), e.reason(), e);
+        }
     }
 
     /** Cuts off what nobody durably refers to; failures do not matter. */
