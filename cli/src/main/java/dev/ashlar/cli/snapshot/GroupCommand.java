@@ -142,7 +142,7 @@ public final class GroupCommand {
             return switch (action) {
                 case "create" -> create(group, name);
                 case "apply" -> apply(group, name);
-                case "delete" -> told("deleted from", group.delete(name));
+                case "delete" -> delete(group, name);
                 case "list" -> list(group);
                 default -> check(group, name);
             };
@@ -167,6 +167,15 @@ public final class GroupCommand {
                 VmStateFile.drop(Snapshots.of(node));
             }
         }
+    }
+
+    /** What no disk has cannot be deleted; most likely the name is wrong. */
+    private int delete(SnapshotGroup group, String name) throws BlockException {
+        GroupReport report = group.delete(name);
+        if (report.nodeNames().isEmpty()) {
+            throw new BlockException(Kind.NOT_FOUND, "Could not delete snapshot '" + name + "': snapshot not found");
+        }
+        return told("deleted from", report);
     }
 
     private int apply(SnapshotGroup group, String name) throws BlockException {

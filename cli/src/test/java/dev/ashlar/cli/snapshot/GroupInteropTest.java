@@ -115,6 +115,8 @@ class GroupInteropTest {
                 "Snapshot 's' is on every disk\n",
                 run("group", "check", "s", "--disk", a.toString(), "--disk", b.toString()));
         run("group", "delete", "s", "--disk", a.toString(), "--disk", b.toString());
+        assertEquals(1, status("group", "delete", "s", "--disk", a.toString(), "--disk", b.toString()));
+        assertEquals("ashlar: Could not delete snapshot 's': snapshot not found\n", errors());
         assertEquals("", QemuTools.img("snapshot", "-l", a.toString()).output());
         QemuTools.requireClean(a);
         QemuTools.requireClean(b);

@@ -134,7 +134,7 @@ public interface BlockDriver {
         return false;
     }
 
-    /** The options that {@link #create} understands, in the order in which users should see them. */
+    /** The options that {@link #create} understands, {@code size} among them, in the order in which users should see them; none where nothing can be created. */
     default List<OptionDescriptor> createOptions() {
         return List.of();
     }

@@ -13,8 +13,10 @@ import dev.ashlar.core.spi.IoQueue;
 import dev.ashlar.core.spi.MetadataAccess;
 import dev.ashlar.core.spi.OpenRequest;
 import dev.ashlar.core.spi.Preallocation;
+import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -60,6 +62,11 @@ public final class MemoryDriver implements BlockDriver {
     @Override
     public void create(CreateRequest request) {
         disk(request.options().get("filename"), Long.parseLong(request.options().get("size")));
+    }
+
+    @Override
+    public List<OptionDescriptor> createOptions() {
+        return List.of(new OptionDescriptor("size", OptionDescriptor.Type.SIZE, "Virtual disk size", null));
     }
 
     /** One opening. */

@@ -102,6 +102,11 @@ public final class RawDriver implements BlockDriver, SizeMeasurable {
     }
 
     @Override
+    public List<String> childNames() {
+        return List.of("file");
+    }
+
+    @Override
     public List<OptionDescriptor> createOptions() {
         return List.of(
                 new OptionDescriptor("size", Type.SIZE, "Virtual disk size", null),
