@@ -9,9 +9,7 @@ import dev.ashlar.testkit.qemu.RequiresQemu;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -80,7 +78,9 @@ class EveryOptionTest {
             assertTrue(named.contains(option), option);
             SideBySide.Outcome outcome = SideBySide.own(words.getFirst(), words.subList(1, words.size()), folder, "");
             assertEquals(1, outcome.status(), option);
-            assertTrue(outcome.err().matches("qemu-\\w+: [^\n]*'-T'[^\n]* is not supported by Ashlar yet\n"), outcome.err());
+            assertTrue(
+                    outcome.err().matches("qemu-\\w+: [^\n]*'-T'[^\n]* is not supported by Ashlar yet\n"),
+                    outcome.err());
         });
     }
 
@@ -89,17 +89,29 @@ class EveryOptionTest {
         Set<String> named = new LinkedHashSet<>();
         String help = Command.of("qemu-img", "--help").run().orFail().output();
         String syntax = help.substring(help.indexOf("Command syntax:"), help.indexOf("Command parameters:"));
-        syntax.lines().skip(1).map(String::strip).filter(line -> !line.isEmpty()).forEach(line -> {
-            String name = line.substring(0, line.indexOf(' '));
-            options(line).forEach(option -> named.add("qemu-img " + name + " " + option));
-        });
+        syntax.lines()
+                .skip(1)
+                .map(String::strip)
+                .filter(line -> !line.isEmpty())
+                .forEach(line -> {
+                    String name = line.substring(0, line.indexOf(' '));
+                    options(line).forEach(option -> named.add("qemu-img " + name + " " + option));
+                });
         options(help.substring(0, help.indexOf("Command syntax:")).replaceAll("(?m)^(?! {4}'-).*$", ""))
                 .forEach(option -> named.add("qemu-img " + option));
-        Command.of("qemu-io", "--help").run().orFail().output().lines()
+        Command.of("qemu-io", "--help")
+                .run()
+                .orFail()
+                .output()
+                .lines()
                 .filter(line -> line.startsWith("  -"))
                 .forEach(line -> options(line.substring(0, Math.min(line.length(), 23)))
                         .forEach(option -> named.add("qemu-io " + option)));
-        Command.of("qemu-io", "-c", "help").run().orFail().output().lines()
+        Command.of("qemu-io", "-c", "help")
+                .run()
+                .orFail()
+                .output()
+                .lines()
                 .filter(line -> line.contains(" -- "))
                 .forEach(line -> ioCommand(line, named));
         return named;
@@ -121,7 +133,9 @@ class EveryOptionTest {
 
     private static void addAll(Set<String> worked, List<String> words) {
         String program = words.getFirst();
-        String prefix = program.equals("qemu-img") && !words.get(1).startsWith("-") ? program + " " + words.get(1) + " " : program + " ";
+        String prefix = program.equals("qemu-img") && !words.get(1).startsWith("-")
+                ? program + " " + words.get(1) + " "
+                : program + " ";
         for (int i = 1; i < words.size(); i++) {
             String word = words.get(i);
             if (word.startsWith("-")) {
@@ -130,7 +144,9 @@ class EveryOptionTest {
             if (program.equals("qemu-io") && (word.equals("-c") || word.equals("--cmd"))) {
                 List<String> command = List.of(words.get(i + 1).split(" "));
                 worked.add(prefix + command.getFirst());
-                command.stream().filter(each -> each.startsWith("-")).forEach(each -> worked.add(prefix + command.getFirst() + " " + each));
+                command.stream()
+                        .filter(each -> each.startsWith("-"))
+                        .forEach(each -> worked.add(prefix + command.getFirst() + " " + each));
             }
         }
     }

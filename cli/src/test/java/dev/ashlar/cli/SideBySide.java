@@ -24,8 +24,9 @@ import java.util.regex.Pattern;
  * feed.
  */
 final class SideBySide implements AutoCloseable {
-    private static final Pattern TIMING = Pattern.compile("\\d\\d\\.\\d\\d sec \\([-\\w. ]+/sec and [-\\w.]+"
-            + " ops/sec\\)|(?<=,1,)\\d+:\\d\\d:\\d\\d\\.\\d\\d,[-\\w.]+,[-\\w.]+");
+    private static final Pattern TIMING =
+            Pattern.compile("(?:\\d\\d\\.\\d\\d sec|\\d+:\\d\\d:\\d\\d\\.\\d\\d) \\([-\\w. ]+/sec and [-\\w.]+"
+                    + " ops/sec\\)|(?<=,1,)\\d+:\\d\\d:\\d\\d\\.\\d\\d,[-\\w.]+,[-\\w.]+");
     private static final Pattern DATE = Pattern.compile("\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d");
     private static final Pattern DATE_JSON = Pattern.compile("\"date-n?sec\": \\d+");
     private static final Pattern HOST_SPACE =
@@ -35,7 +36,8 @@ final class SideBySide implements AutoCloseable {
     private static final Pattern KEYS =
             Pattern.compile("(?<=uuid: |uuid\": \")[-0-9a-f]{36}|(?<=iters: |iters\": )\\d+");
 
-    private static final Pattern PROGRESS = Pattern.compile("(?: {4}\\([\\d.]+/100%\\)\r)+(?= {4}\\([\\d.]+/100%\\)\r)");
+    private static final Pattern PROGRESS =
+            Pattern.compile("(?: {4}\\([\\d.]+/100%\\)\r)+(?= {4}\\([\\d.]+/100%\\)\r)");
 
     private static final Pattern SECONDS = Pattern.compile("Run completed in \\d+\\.\\d+ seconds");
 

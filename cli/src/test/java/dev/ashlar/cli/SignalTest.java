@@ -80,7 +80,10 @@ class SignalTest {
         requireOnlyLeaks(base);
         requireOnlyLeaks(top);
         // It can be done again, to the end.
-        assertEquals(0, SideBySide.own("ashlar", List.of("commit", "-q", top.toString()), folder, "").status());
+        assertEquals(
+                0,
+                SideBySide.own("ashlar", List.of("commit", "-q", top.toString()), folder, "")
+                        .status());
         requireContent(base, 5);
     }
 
@@ -91,7 +94,13 @@ class SignalTest {
         Path top = folder.resolve("top.qcow2");
         overlay(top, base);
         Running running = start(
-                "rebase", "-p", "--object", SLOW, "-b", "", "--image-opts",
+                "rebase",
+                "-p",
+                "--object",
+                SLOW,
+                "-b",
+                "",
+                "--image-opts",
                 "driver=qcow2,file.driver=throttle,file.throttle-group=slow,file.file.filename=" + top);
         running.awaitOutput("    \\((?!0.00).*");
         assertEquals(status, running.stop(signal));
@@ -110,12 +119,27 @@ class SignalTest {
         // The refcounts are lost: the first entry of their table points nowhere.
         QemuTools.io("raw", image, List.of("write -P 0 " + refcountTable(image) + " 512"));
         Running running = start(
-                "check", "-r", "all", "--object", "throttle-group,id=slow,x-bps-total=20000", "--image-opts",
+                "check",
+                "-r",
+                "all",
+                "--object",
+                "throttle-group,id=slow,x-bps-total=20000",
+                "--image-opts",
                 "driver=qcow2,file.driver=throttle,file.throttle-group=slow,file.file.filename=" + image);
         running.awaitOpen(image);
         assertEquals(status, running.stop(signal));
-        assertEquals("", running.errors().lines().filter(line -> !line.matches("ERROR .*|Rebuilding .*")).toList().toString().replace("[]", ""));
-        assertEquals(0, SideBySide.own("ashlar", List.of("check", "-q", "-r", "all", image.toString()), folder, "").status());
+        assertEquals(
+                "",
+                running.errors()
+                        .lines()
+                        .filter(line -> !line.matches("ERROR .*|Rebuilding .*"))
+                        .toList()
+                        .toString()
+                        .replace("[]", ""));
+        assertEquals(
+                0,
+                SideBySide.own("ashlar", List.of("check", "-q", "-r", "all", image.toString()), folder, "")
+                        .status());
         QemuTools.requireClean(image);
         requireContent(image, 5);
     }
@@ -134,7 +158,8 @@ class SignalTest {
     }
 
     private static void overlay(Path image, Path base) {
-        QemuTools.img("create", "-q", "-f", "qcow2", "-b", base.toString(), "-F", "qcow2", image.toString()).orFail();
+        QemuTools.img("create", "-q", "-f", "qcow2", "-b", base.toString(), "-F", "qcow2", image.toString())
+                .orFail();
     }
 
     private static void fill(Path image, int pattern) {
@@ -142,7 +167,8 @@ class SignalTest {
     }
 
     private static void requireContent(Path image, int pattern) {
-        Command.Result result = QemuTools.io(image, "read -P " + pattern + " 0 " + DISK_BYTES).orFail();
+        Command.Result result =
+                QemuTools.io(image, "read -P " + pattern + " 0 " + DISK_BYTES).orFail();
         assertFalse(result.output().contains("failed"), result.output());
     }
 

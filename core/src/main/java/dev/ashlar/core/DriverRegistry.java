@@ -103,7 +103,8 @@ final class DriverRegistry {
     }
 
     /** The filter that a name means (as {@code blkdebug:RULES:FILE} does), or null. */
-    @Nullable BlockDriver filterNamedBy(String fileName) {
+    @Nullable
+    BlockDriver filterNamedBy(String fileName) {
         String prefix = FileNames.protocolOf(fileName);
         BlockDriver named = prefix == null ? null : find(prefix);
         if (named == null || named.kind() != DriverKind.FILTER) {

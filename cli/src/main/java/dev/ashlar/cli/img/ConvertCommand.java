@@ -180,12 +180,7 @@ final class ConvertCommand {
     }
 
     private void convert(
-            BlockGraph graph,
-            ImgOptions options,
-            int sourceCount,
-            OptionList list,
-            CacheMode cache,
-            HalfTarget half)
+            BlockGraph graph, ImgOptions options, int sourceCount, OptionList list, CacheMode cache, HalfTarget half)
             throws BlockException {
         ProgressLine line = new ProgressLine(console.out(), progress && !quiet, 1);
         line.at(0);

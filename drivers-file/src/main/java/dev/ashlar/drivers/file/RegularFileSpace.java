@@ -151,8 +151,7 @@ final class RegularFileSpace implements HostSpace {
             writeZeros(offset, lengthBytes);
         } else if (result < 0) {
             throw Failures.of(
-                    "Could not preallocate new data",
-                    new ErrnoException("fallocate", -result, buffered.path()));
+                    "Could not preallocate new data", new ErrnoException("fallocate", -result, buffered.path()));
         }
     }
 
