@@ -36,6 +36,9 @@ final class SeedImage {
     static List<SparseBytes> all() throws BlockException {
         List<SparseBytes> images = sound();
         List<HostileImage> hostile = new ArrayList<>(HostileImage.all());
+        hostile.addAll(HostileImage.refusedByAshlarAlone());
+        hostile.addAll(HostileTables.unreadable());
+        hostile.addAll(HostileTables.illNamed());
         hostile.addAll(HostileTables.refused());
         hostile.addAll(HostileTables.damaged());
         for (HostileImage each : hostile) {

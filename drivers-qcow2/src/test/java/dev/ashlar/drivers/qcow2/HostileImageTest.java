@@ -11,13 +11,17 @@ import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.host.ScratchDir;
 import dev.ashlar.testkit.hostile.HostileImage;
+import dev.ashlar.testkit.hostile.HostileTables;
 import dev.ashlar.testkit.protocol.DirectFormat;
 import dev.ashlar.testkit.protocol.MemoryFile;
 import dev.ashlar.testkit.protocol.MemoryProtocol;
 import dev.ashlar.testkit.qemu.QemuTools;
 import dev.ashlar.testkit.qemu.RequiresQemu;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +31,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 class HostileImageTest {
     static List<HostileImage> images() {
         return HostileImage.all();
+    }
+
+    static List<HostileImage> allImages() {
+        List<HostileImage> all = new ArrayList<>(HostileImage.all());
+        all.addAll(HostileImage.refusedByAshlarAlone());
+        return all;
     }
 
     private static DirectFormat open(SparseBytes content, Flag... flags) throws BlockException {
@@ -42,7 +52,7 @@ class HostileImageTest {
     }
 
     @ParameterizedTest
-    @MethodSource("images")
+    @MethodSource("allImages")
     @Timeout(5)
     void refusalNamesTheField(HostileImage image) {
         for (Flag flag : List.of(Flag.READ_ONLY, Flag.UNMAP, Flag.UNTRUSTED)) {
@@ -52,6 +62,25 @@ class HostileImageTest {
             String message = String.valueOf(refusal.getMessage());
             assertTrue(image.isWellRefusedBy(message), () -> image + ": " + message);
         }
+    }
+
+    /** What is said of a fault is said of no other field's fault. */
+    @Test
+    void eachFieldHasItsOwnWords() {
+        List<HostileImage> all = new ArrayList<>(allImages());
+        all.addAll(HostileTables.refused());
+        // a file that is cut off or foreign has no field
+        all.removeIf(image -> image.word().isEmpty());
+        Map<String, String> fieldOf = new HashMap<>();
+        for (HostileImage image : all) {
+            String message = assertThrows(
+                            BlockException.class, () -> open(image.content().fork(), Flag.READ_ONLY)
+                                    .close())
+                    .getMessage();
+            String field = fieldOf.putIfAbsent(String.valueOf(message), image.word());
+            assertTrue(field == null || field.equals(image.word()), () -> image + " and " + field + ": " + message);
+        }
+        assertTrue(fieldOf.size() > 45, () -> fieldOf.size() + " messages for " + all.size() + " images");
     }
 
     @Test

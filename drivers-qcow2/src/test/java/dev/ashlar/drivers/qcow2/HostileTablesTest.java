@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.BlockException;
+import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.core.spi.OpenRequest.Flag;
@@ -44,6 +45,10 @@ class HostileTablesTest {
 
     static List<HostileImage> damaged() {
         return HostileTables.damaged();
+    }
+
+    static List<HostileImage> unreadable() {
+        return HostileTables.unreadable();
     }
 
     private static DirectFormat open(MemoryFile file, Flag... flags) throws BlockException {
@@ -132,6 +137,27 @@ class HostileTablesTest {
                     Arrays.equals(kept, at, at + guest.length, guest, 0, guest.length),
                     () -> image + ": guest data at " + sector);
         }
+    }
+
+    /** A stream that is no cluster is an error of its own cluster: tables are in order, and the rest of the disk reads. */
+    @ParameterizedTest
+    @MethodSource("unreadable")
+    void aBrokenStreamCostsItsClusterAlone(HostileImage image) throws BlockException {
+        MemoryFile file = MemoryFile.of("hostile", image.content().fork());
+        try (DirectFormat open = open(file, Flag.READ_ONLY)) {
+            assertEquals(0, open.check(Repair.NONE).corruptions(), image::name);
+            for (long offset = 0; offset < open.lengthBytes(); offset += HostileTables.CLUSTER_BYTES) {
+                long at = offset;
+                if (offset == HostileTables.CLUSTER_BYTES) {
+                    BlockException e =
+                            assertThrows(BlockException.class, () -> open.read(at, HostileTables.CLUSTER_BYTES));
+                    assertEquals(Kind.IO, e.kind(), e.getMessage());
+                } else {
+                    open.read(offset, HostileTables.CLUSTER_BYTES);
+                }
+            }
+        }
+        assertEquals(-1, file.snapshot().firstDifference(image.content()), () -> image + " was written to");
     }
 
     /** What can't be used may be beyond repair; a check says so, and a repair never makes of it what then fails. */

@@ -18,6 +18,8 @@ public record HostileImage(String name, SparseBytes content, String word) {
     private static final int CLUSTER_BYTES = 65536;
     private static final int CLUSTERS = 4;
     private static final long DISK_BYTES = 1 << 20;
+    private static final long BEHIND_THE_END = 1L << 40;
+    private static final int EXTENSION = 104;
 
     /** Whether a message is fit to be shown: one line, no control characters, and it names the field. */
     public boolean isWellRefusedBy(String message) {
@@ -61,9 +63,27 @@ public record HostileImage(String name, SparseBytes content, String word) {
         List<HostileImage> images = new ArrayList<>();
         addShortAndForeign(images);
         addHeaderFields(images);
+        addExtensions(images);
         addFeatures(images);
         addTables(images);
         addReferences(images);
+        return images;
+    }
+
+    /** More of them, which the real program takes: it reads zeros where the file has ended, and does not ask what lies over the header. */
+    public static List<HostileImage> refusedByAshlarAlone() {
+        List<HostileImage> images = new ArrayList<>();
+        images.add(changed("header of 105 bytes", "header length", image -> image.putInt(100, 105)));
+        images.add(changed("L1 table behind the end", "L1", image -> image.putLong(40, BEHIND_THE_END)));
+        images.add(changed("L1 table over the header", "L1", image -> image.putLong(40, 0)));
+        images.add(changed("refcount table behind the end", "ref", image -> image.putLong(48, BEHIND_THE_END)));
+        images.add(changed("refcount table over the header", "ref", image -> image.putLong(48, 0)));
+        images.add(changed(
+                "snapshot table behind the end",
+                "snapshot",
+                image -> image.putInt(60, 1).putLong(64, BEHIND_THE_END)));
+        images.add(changed(
+                "snapshot table over the header", "snapshot", image -> image.putInt(60, 1).putLong(64, 0)));
         return images;
     }
 
@@ -91,6 +111,44 @@ public record HostileImage(String name, SparseBytes content, String word) {
         images.add(changed("header longer than a cluster", "header", image -> image.putInt(100, CLUSTER_BYTES + 8)));
         images.add(changed("refcounts of 128 bits", "count", image -> image.putInt(96, 7)));
         images.add(changed("unknown encryption", "encrypt", image -> image.putInt(32, 9)));
+        images.add(changed("LUKS without its header", "CRYPTO", image -> image.putInt(32, 2)));
+        images.add(changed("sub-clusters of 128 bytes", "subcluster", image -> image.putInt(20, 12).putLong(72, 16)));
+        images.add(changed("a disk of 2^64-1 bytes", "big", image -> image.putLong(24, -1)));
+        images.add(changed("a disk of 2^62 bytes", "big", image -> image.putLong(24, 1L << 62)));
+        images.add(changed(
+                "unknown compression",
+                "compression type 9",
+                image -> image.putInt(100, 112).putLong(72, 8).put(104, (byte) 9)));
+        images.add(changed(
+                "compression type without its bit",
+                "compression",
+                image -> image.putInt(100, 112).put(104, (byte) 1)));
+    }
+
+    private static void addExtensions(List<HostileImage> images) {
+        for (int bytes : new int[] {CLUSTER_BYTES, Integer.MAX_VALUE, -1}) {
+            images.add(changed(
+                    "header extension of " + Integer.toUnsignedString(bytes) + " bytes",
+                    "extension",
+                    image -> image.putInt(EXTENSION, 0x12345678).putInt(EXTENSION + 4, bytes)));
+        }
+        images.add(changed(
+                "header extension that reaches into the backing file's name",
+                "extension",
+                image -> image.putInt(EXTENSION, 0x12345678)
+                        .putInt(EXTENSION + 4, 400)
+                        .putLong(8, 300)
+                        .putInt(16, 10)));
+        images.add(changed(
+                "backing format of 16 bytes",
+                "backing_format",
+                image -> image.putInt(EXTENSION, 0xe2792aca).putInt(EXTENSION + 4, 16)));
+        images.add(changed(
+                "bitmap extension of 8 bytes",
+                "bitmaps_ext",
+                image -> image.putInt(EXTENSION, 0x23852875)
+                        .putInt(EXTENSION + 4, 8)
+                        .putLong(88, 1)));
     }
 
     private static void addFeatures(List<HostileImage> images) {
@@ -116,6 +174,10 @@ public record HostileImage(String name, SparseBytes content, String word) {
         images.add(changed("L1 table too small for the disk", "L1", image -> image.putLong(24, 1L << 40)));
         images.add(changed("refcount table not aligned", "ref", image -> image.putLong(48, CLUSTER_BYTES + 8)));
         images.add(changed("refcount table of 2^32-1 clusters", "ref", image -> image.putInt(56, -1)));
+        images.add(changed(
+                "refcount table of 2^32-1 clusters over the header",
+                "ref",
+                image -> image.putLong(48, 0).putInt(56, -1)));
         images.add(changed("refcount table of 64 MiB", "ref", image -> image.putInt(56, 1024)));
     }
 
@@ -128,6 +190,10 @@ public record HostileImage(String name, SparseBytes content, String word) {
                 "snapshot table not aligned",
                 "snapshot",
                 image -> image.putInt(60, 1).putLong(64, 3 * CLUSTER_BYTES + 8)));
+        images.add(changed(
+                "backing file name at 2^63",
+                "backing",
+                image -> image.putLong(8, Long.MIN_VALUE).putInt(16, 10)));
         images.add(changed(
                 "backing file name of 1,024 bytes",
                 "backing",

@@ -40,6 +40,8 @@ public final class HostileTables {
     private static final int EXTENSION = 104;
     private static final long BEHIND_THE_END = 1L << 40;
     private static final long COMPRESSED_FLAG = 1L << 62;
+    /** In clusters of 4 KiB. */
+    private static final int COMPRESSED_SECTORS_SHIFT = 58;
 
     private HostileTables() {}
 
@@ -133,6 +135,41 @@ public final class HostileTables {
         return images;
     }
 
+    /** Images in which all tables are right, and one cluster of the disk, the second one, can't be read. */
+    public static List<HostileImage> unreadable() {
+        List<HostileImage> images = new ArrayList<>();
+        images.add(changed("compressed data that explodes", "", image -> {
+            byte[] bomb = DeflatedCluster.of(new byte[2 << 20]);
+            image.put(COMPRESSED, bomb);
+            image.putLong(L2 + 8, COMPRESSED_FLAG | (bomb.length / 512L << COMPRESSED_SECTORS_SHIFT) | COMPRESSED);
+        }));
+        images.add(changed("compressed data that is short of a cluster", "", image -> {
+            image.put(COMPRESSED, new byte[512]);
+            image.put(COMPRESSED, DeflatedCluster.of(new byte[CLUSTER_BYTES - 1]));
+        }));
+        images.add(changed(
+                "compressed data that is none", "", image -> image.put(COMPRESSED, new byte[] {7, 7, 7, 7, 7, 7})));
+        return images;
+    }
+
+    /** Images in which all tables are right, and names are such as harm who prints them. */
+    public static List<HostileImage> illNamed() {
+        List<HostileImage> images = new ArrayList<>();
+        images.add(changed("snapshot whose name is a terminal escape", "", image -> named(image, "\u001b[2J")));
+        images.add(changed("snapshot whose name has lines", "", image -> named(image, "a\r\nb")));
+        images.add(changed("snapshot whose name is half a character", "", image -> {
+            named(image, "half");
+            image.put(SNAPSHOT_TABLE + 65 + 3, (byte) 0xe2);
+        }));
+        return images;
+    }
+
+    private static void named(ByteBuffer image, String name) {
+        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        image.putShort(SNAPSHOT_TABLE + 14, (short) bytes.length);
+        image.put(SNAPSHOT_TABLE + 65, bytes);
+    }
+
     private static void addL1(List<HostileImage> images) {
         images.add(changed("L1 entry not aligned", "", image -> image.putLong(ACTIVE_L1, L2 + 512)));
         images.add(changed("L1 entry behind the end", "", image -> image.putLong(ACTIVE_L1, BEHIND_THE_END)));
@@ -142,6 +179,8 @@ public final class HostileTables {
         images.add(changed(
                 "L1 entry that names the refcount table", "", image -> image.putLong(ACTIVE_L1, REFCOUNT_TABLE)));
         images.add(changed("L1 entry with reserved bits", "", image -> image.putLong(ACTIVE_L1, L2 | 0x1ff)));
+        images.add(changed("L1 entry within the header", "", image -> image.putLong(ACTIVE_L1, 512)));
+        images.add(changed("L1 entry that names the header", "", image -> image.putLong(ACTIVE_L1, Long.MIN_VALUE)));
         images.add(changed("L1 entry with all bits", "", image -> image.putLong(ACTIVE_L1, -1)));
         images.add(changed(
                 "snapshot's L1 entry that names the header's neighbour",
@@ -169,6 +208,11 @@ public final class HostileTables {
                 image -> image.putLong(L2, SNAPSHOT_TABLE | Long.MIN_VALUE)));
         images.add(changed("COPIED where a snapshot shares", "", image -> image.putLong(L2, DATA | Long.MIN_VALUE)));
         images.add(changed("two L2 entries for one cluster", "", image -> image.putLong(L2 + 80, DATA)));
+        images.add(changed("L2 entry within the header", "", image -> image.putLong(L2, Long.MIN_VALUE | 512)));
+        images.add(changed(
+                "L2 entry of zeros that names the refcount table",
+                "",
+                image -> image.putLong(L2, Long.MIN_VALUE | REFCOUNT_TABLE | 1)));
         images.add(changed("L2 entry with all bits", "", image -> image.putLong(L2, -1)));
     }
 

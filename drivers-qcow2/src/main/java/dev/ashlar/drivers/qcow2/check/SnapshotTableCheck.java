@@ -21,6 +21,10 @@ final class SnapshotTableCheck {
     /** Extra data that every entry of a version 3 image has: the large VM state size and the disk size. */
     private static final int NEEDED_EXTRA_BYTES = 16;
 
+    /** An entry behind the end of the file, which is all zeros: as many as a header claims take no memory. */
+    private static final SnapshotEntry MISSING =
+            SnapshotTable.decode(MemorySegment.ofArray(new byte[SnapshotTable.HEAD_BYTES]), 0);
+
     private final MetadataContext context;
     private final Snapshots snapshots;
     private final Qcow2Header header;
@@ -136,7 +140,9 @@ final class SnapshotTableCheck {
                 drop(count - i, "snapshot table is too big");
                 break;
             }
-            entries.add(withValidSize(i, entry(offset + start, keptExtra, extraBytes, namesBytes)));
+            boolean missing = offset + start >= context.file().lengthBytes();
+            entries.add(
+                    missing ? MISSING : withValidSize(i, entry(offset + start, keptExtra, extraBytes, namesBytes)));
             if (extraBytes < NEEDED_EXTRA_BYTES && header.version() >= 3) {
                 incomplete.add(i);
             }

@@ -136,6 +136,9 @@ public record Qcow2Header(
         if (headerLength < (v3 ? V3_BYTES : V2_BYTES)) {
             throw corrupt("qcow2 header too short");
         }
+        if ((headerLength & 7) != 0) {
+            throw corrupt("qcow2 header length " + headerLength + " is not a multiple of 8");
+        }
         if (headerLength > head.byteSize()) {
             throw corrupt("qcow2 header length " + headerLength + " reaches behind the end of the file");
         }
@@ -239,9 +242,8 @@ public record Qcow2Header(
         // a check goes on where a table is cut off, and looks at the snapshot table itself
         long end = checking ? Long.MAX_VALUE : fileBytes;
         // nor does it need counts: they can be made anew
-        boolean lost = checking && refcountTableOffset == 0;
-        requireTable(
-                "Reference count table", refcountTableOffset, lost ? 0 : tableBytes, MAX_REFCOUNT_TABLE_BYTES, end);
+        long countsAt = checking && refcountTableOffset == 0 ? geometry.clusterBytes() : refcountTableOffset;
+        requireTable("Reference count table", countsAt, tableBytes, MAX_REFCOUNT_TABLE_BYTES, end);
         if (!checking) {
             requireTable("Snapshot table", snapshotTableOffset, snapshotCount, SnapshotTable.MAX_SNAPSHOTS, end);
         }

@@ -120,7 +120,7 @@ public final class Snapshots {
         int count = (int) Math.min(header.snapshotCount(), SnapshotTable.MAX_SNAPSHOTS);
         long offset = header.snapshotTableOffset();
         long bytes = Math.min(SnapshotTable.MAX_BYTES, context.file().lengthBytes() - offset);
-        if (offset < 0 || bytes <= 0) {
+        if (offset <= 0 || bytes <= 0) {
             throw new BlockException(Kind.CORRUPT, "Snapshot table offset invalid");
         }
         SnapshotTable.Parsed parsed = parse(context.file(), offset, bytes, count, header.sizeBytes());
