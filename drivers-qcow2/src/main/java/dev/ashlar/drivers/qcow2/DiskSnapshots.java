@@ -9,6 +9,7 @@ import dev.ashlar.core.spi.FormatInstance;
 import dev.ashlar.core.spi.SnapshotCapable;
 import dev.ashlar.core.spi.SnapshotComparable;
 import dev.ashlar.core.spi.SnapshotRenamable;
+import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.metadata.L1Table;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -102,7 +103,7 @@ final class DiskSnapshots implements SnapshotCapable, SnapshotComparable, Snapsh
         synchronized (openViews) {
             if (openViews.containsKey(snapshot)) {
                 throw new BlockException(
-                        Kind.BUSY, "Snapshot '" + snapshot.name() + "' is open for reading and can't be " + participle);
+                        Kind.BUSY, "Snapshot '" + PrintableName.of(snapshot.name()) + "' is open for reading and can't be " + participle);
             }
         }
     }

@@ -117,6 +117,9 @@ public final class HostileTables {
         images.add(bitmaps("no bitmaps in a directory of one", image -> image.putInt(EXTENSION + 8, 0)));
         images.add(bitmaps("bitmap without a name", image -> image.putShort(BITMAP_DIRECTORY + 18, (short) 0)));
         images.add(bitmaps("bitmap with 2^32-1 bytes of extra data", image -> image.putInt(BITMAP_DIRECTORY + 20, -1)));
+        images.add(bitmaps(
+                "bitmap of an unknown type whose name is a terminal escape",
+                image -> image.put(BITMAP_DIRECTORY + 16, (byte) 9).put(BITMAP_DIRECTORY + 24, (byte) 0x1b)));
         images.add(bitmaps("bitmap of granularity 2^63", image -> image.put(BITMAP_DIRECTORY + 17, (byte) 63)));
         images.add(bitmaps("bitmap of granularity 1", image -> image.put(BITMAP_DIRECTORY + 17, (byte) 0)));
         images.add(bitmaps("bitmap table of 2^32-1 entries", image -> image.putInt(BITMAP_DIRECTORY + 8, -1)));

@@ -8,6 +8,7 @@ import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -82,11 +83,11 @@ public final class BitmapTables {
     }
 
     private static String failure(BitmapEntry entry) {
-        return "Could not read bitmap '" + entry.name() + "' from image: ";
+        return "Could not read bitmap '" + PrintableName.of(entry.name()) + "' from image: ";
     }
 
     private static String unreadableTable(BitmapEntry entry) {
-        return "Could not read bitmap_table table from image for bitmap '" + entry.name() + "'";
+        return "Could not read bitmap_table table from image for bitmap '" + PrintableName.of(entry.name()) + "'";
     }
 
     /** Sets in a clean bitmap what is set in the image. */

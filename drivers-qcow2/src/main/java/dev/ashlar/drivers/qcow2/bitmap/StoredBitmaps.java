@@ -7,6 +7,7 @@ import dev.ashlar.core.bitmap.NodeBitmaps;
 import dev.ashlar.drivers.qcow2.alloc.ClusterAllocator.Run;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
+import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -145,7 +146,7 @@ public final class StoredBitmaps {
         Set<String> names = new HashSet<>();
         for (BitmapEntry entry : entries()) {
             if (!names.add(entry.name())) {
-                throw new BlockException(Kind.EXISTS, "Bitmap already exists: " + entry.name());
+                throw new BlockException(Kind.EXISTS, "Bitmap already exists: " + PrintableName.of(entry.name()));
             }
             if (entry.isUsable()) {
                 tables.requireSound(entry, diskBytes);

@@ -7,6 +7,7 @@ import dev.ashlar.drivers.qcow2.format.BitmapDirectory;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;
@@ -73,7 +74,7 @@ final class BitmapWalk {
                 if (!BitmapTables.isValid(word, geometry)) {
                     throw new BlockException(
                             Kind.CORRUPT,
-                            "Could not read bitmap_table table from image for bitmap '" + entry.name()
+                            "Could not read bitmap_table table from image for bitmap '" + PrintableName.of(entry.name())
                                     + "': Invalid argument");
                 }
                 long data = TableEntry.offset(word);

@@ -56,7 +56,7 @@ public final class BitmapDirectory {
                     bytes(directory, at + BitmapEntry.HEAD_BYTES + extraBytes, nameBytes));
             int type = directory.get(ValueLayout.JAVA_BYTE, at + 16);
             if (type != BitmapEntry.TYPE_DIRTY_TRACKING || !isValid(entry, diskBytes, geometry)) {
-                throw corrupt("Bitmap '" + entry.name() + "' doesn't satisfy the constraints");
+                throw corrupt("Bitmap '" + PrintableName.of(entry.name()) + "' doesn't satisfy the constraints");
             }
             entries.add(entry);
             at = end;

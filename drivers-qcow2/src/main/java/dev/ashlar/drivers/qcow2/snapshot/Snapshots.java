@@ -10,6 +10,7 @@ import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
 import dev.ashlar.drivers.qcow2.alloc.MetadataRegions;
 import dev.ashlar.drivers.qcow2.alloc.Quarantine;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
+import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.SnapshotEntry;
 import dev.ashlar.drivers.qcow2.format.SnapshotTable;
@@ -235,7 +236,7 @@ public final class Snapshots {
                 return entry;
             }
         }
-        throw new BlockException(Kind.NOT_FOUND, "Can't find snapshot '" + snapshot.name() + "'");
+        throw new BlockException(Kind.NOT_FOUND, "Can't find snapshot '" + PrintableName.of(snapshot.name()) + "'");
     }
 
     public SnapshotInfo create(SnapshotRequest request, long diskBytes) throws BlockException {
@@ -355,7 +356,7 @@ public final class Snapshots {
                 // claim
                 throw new BlockException(
                         Kind.CORRUPT,
-                        "Snapshot '" + entry.info().name() + "' claims a disk of " + diskBytes
+                        "Snapshot '" + PrintableName.of(entry.info().name()) + "' claims a disk of " + diskBytes
                                 + " bytes, which its L1 table does not cover");
             }
             int length = (int) Math.max(needed, entry.l1Entries());
