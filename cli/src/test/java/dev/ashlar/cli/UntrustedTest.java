@@ -94,6 +94,28 @@ class UntrustedTest {
         }
     }
 
+    /** A data file's name may be any file of the host's, or describe any node. */
+    @ParameterizedTest
+    @ValueSource(strings = {"/etc/passwd", "json:{'driver':'file','filename':'/etc/passwd'}", "nbd://host/disk"})
+    void aDataFileIsNamedButNeverOpened(String name) throws Exception {
+        String made = folder + "/" + "d".repeat(60);
+        assertEquals(0, run("create -q -f qcow2 -o data_file=" + made + " @data.qcow2 1M"), error());
+        Files.delete(Path.of(made));
+        Path image = folder.resolve("data.qcow2");
+        String bytes = new String(Files.readAllBytes(image), StandardCharsets.ISO_8859_1);
+        String padded = (name.replace('\'', '"') + " ".repeat(made.length())).substring(0, made.length());
+        Files.write(image, bytes.replace(made, padded).getBytes(StandardCharsets.ISO_8859_1));
+        for (String trust : List.of(" --untrusted", "")) {
+            assertEquals(0, run("info" + trust + " @data.qcow2"), error());
+            assertTrue(out.toString(StandardCharsets.UTF_8).contains("data file: " + name.charAt(0)), error());
+        }
+        for (String command : List.of("map", "check", "compare @plain.qcow2", "io -c read~0~64k")) {
+            assertTrue(run(command + " --untrusted @data.qcow2") != 0, command);
+            assertEquals(1, error().lines().count(), error());
+            assertTrue(error().contains("trusted") && error().contains(name.substring(0, 4)), error());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -132,6 +154,11 @@ class UntrustedTest {
         assertEquals(0, run("info --untrusted=max-size=1P,max-table=32M @large.qcow2"), error());
         assertEquals(1, run("info --untrusted=max-snapshots=0 @plain.qcow2"));
         assertTrue(error().contains("snapshots"), error());
+        assertEquals(0, run("snapshot -c " + "n".repeat(40_000) + " @plain.qcow2"), error());
+        assertEquals(0, run("snapshot -c " + "m".repeat(40_000) + " @plain.qcow2"), error());
+        assertEquals(1, run("info --untrusted=max-table=64k @plain.qcow2"));
+        assertTrue(error().contains("snapshot table") && error().contains("max-table"), error());
+        assertEquals(0, run("info --untrusted=max-table=128k @plain.qcow2"), error());
         assertEquals(1, run("info --untrusted=max-colour=3 @plain.qcow2"));
         assertTrue(error().contains("max-colour"), error());
     }

@@ -49,6 +49,11 @@ final class Maintenance implements Amendable, Checkable {
         this.writeBack = writeBack;
     }
 
+    /** What the table takes in the file, as it was found. */
+    long snapshotTableBytes() {
+        return snapshots.tableBytes();
+    }
+
     @Override
     public void amend(Map<String, String> options, SizeChange size, DoubleConsumer progress) throws BlockException {
         disk.requireWritable();

@@ -101,6 +101,7 @@ public final class Qcow2Driver implements BlockDriver, SizeMeasurable {
             boolean hasBacking = header.backingFile() != null || request.describesChild("backing");
             Qcow2Instance instance =
                     new Qcow2Instance(header, context, dataFile, readOnly, passed, hasBacking, checking);
+            request.limits().requireTable("snapshot table", instance.snapshotTableBytes());
             if (!readOnly && !checking) {
                 instance.prepareForWriting();
             }

@@ -348,6 +348,11 @@ final class Qcow2Instance implements FormatInstance, BackingChangeable, Compress
         }
     }
 
+    /** See {@link Maintenance#snapshotTableBytes}. */
+    long snapshotTableBytes() {
+        return maintenance.snapshotTableBytes();
+    }
+
     /** Once, before the image is used for writing. */
     void prepareForWriting() throws BlockException {
         maintenance.prepareForWriting();
