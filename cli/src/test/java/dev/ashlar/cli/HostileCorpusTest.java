@@ -65,7 +65,8 @@ class HostileCorpusTest {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             ByteArrayOutputStream err = new ByteArrayOutputStream();
             long cpu = threads.getCurrentThreadCpuTime();
-            int status = Main.run("qemu-img", HostileLooks.words(command, file), InputStream.nullInputStream(), out, err);
+            int status =
+                    Main.run("qemu-img", HostileLooks.words(command, file), InputStream.nullInputStream(), out, err);
             long taken = threads.getCurrentThreadCpuTime() - cpu;
             assertTrue(status >= 0 && status <= 3, () -> image + ": status " + status);
             assertTrue(taken < MAX_CPU_NANOS, () -> image + " takes " + taken + " ns");
@@ -73,7 +74,12 @@ class HostileCorpusTest {
             requireHarmless(image, err);
             String error = err.toString(StandardCharsets.UTF_8);
             if (!command.startsWith("check") && status != 0) {
-                assertEquals(1, error.lines().filter(line -> line.startsWith("qemu-img: ")).count(), () -> image + ": " + error);
+                assertEquals(
+                        1,
+                        error.lines()
+                                .filter(line -> line.startsWith("qemu-img: "))
+                                .count(),
+                        () -> image + ": " + error);
             }
             assertArrayEquals(before, Files.readAllBytes(file), () -> image + " was written to");
         }
@@ -113,7 +119,8 @@ class HostileCorpusTest {
             Outcome theirs = SideBySide.real("qemu-img", words, folder, "");
             Outcome ours = SideBySide.own("qemu-img", words, folder, "");
             if (theirs.status() != ours.status()) {
-                differences.append(image)
+                differences
+                        .append(image)
                         .append(": ")
                         .append(ours.status())
                         .append(", expected ")

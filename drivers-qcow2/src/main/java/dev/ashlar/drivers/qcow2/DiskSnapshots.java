@@ -103,7 +103,9 @@ final class DiskSnapshots implements SnapshotCapable, SnapshotComparable, Snapsh
         synchronized (openViews) {
             if (openViews.containsKey(snapshot)) {
                 throw new BlockException(
-                        Kind.BUSY, "Snapshot '" + PrintableName.of(snapshot.name()) + "' is open for reading and can't be " + participle);
+                        Kind.BUSY,
+                        "Snapshot '" + PrintableName.of(snapshot.name()) + "' is open for reading and can't be "
+                                + participle);
             }
         }
     }

@@ -74,8 +74,8 @@ class HostileImageTest {
         Map<String, String> fieldOf = new HashMap<>();
         for (HostileImage image : all) {
             String message = assertThrows(
-                            BlockException.class, () -> open(image.content().fork(), Flag.READ_ONLY)
-                                    .close())
+                            BlockException.class,
+                            () -> open(image.content().fork(), Flag.READ_ONLY).close())
                     .getMessage();
             String field = fieldOf.putIfAbsent(String.valueOf(message), image.word());
             assertTrue(field == null || field.equals(image.word()), () -> image + " and " + field + ": " + message);

@@ -188,6 +188,14 @@ class HostileTablesTest {
             assertTrue(image.isWellRefusedBy(String.valueOf(e.getMessage())), e.getMessage());
             return;
         }
+        SparseBytes once = file.snapshot();
+        try (DirectFormat open = open(file, Flag.CHECK)) {
+            CheckReport left = open.check(Repair.ALL);
+            assertEquals(report.corruptions(), left.corruptions(), () -> image + " after repair");
+            assertEquals(report.leaks(), left.leaks(), () -> image + " after repair");
+            assertEquals(report.checkErrors(), left.checkErrors(), () -> image + " after repair");
+        }
+        assertEquals(-1, once.firstDifference(file.snapshot()), () -> image + ": another repair changes it");
         if (report.corruptions() + report.checkErrors() + report.leaks() == 0) {
             try (DirectFormat open = open(file, Flag.READ_ONLY)) {
                 CheckReport again = open.check(Repair.NONE);

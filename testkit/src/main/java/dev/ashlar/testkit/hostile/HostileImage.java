@@ -83,7 +83,9 @@ public record HostileImage(String name, SparseBytes content, String word) {
                 "snapshot",
                 image -> image.putInt(60, 1).putLong(64, BEHIND_THE_END)));
         images.add(changed(
-                "snapshot table over the header", "snapshot", image -> image.putInt(60, 1).putLong(64, 0)));
+                "snapshot table over the header",
+                "snapshot",
+                image -> image.putInt(60, 1).putLong(64, 0)));
         return images;
     }
 
@@ -112,7 +114,10 @@ public record HostileImage(String name, SparseBytes content, String word) {
         images.add(changed("refcounts of 128 bits", "count", image -> image.putInt(96, 7)));
         images.add(changed("unknown encryption", "encrypt", image -> image.putInt(32, 9)));
         images.add(changed("LUKS without its header", "CRYPTO", image -> image.putInt(32, 2)));
-        images.add(changed("sub-clusters of 128 bytes", "subcluster", image -> image.putInt(20, 12).putLong(72, 16)));
+        images.add(changed(
+                "sub-clusters of 128 bytes",
+                "subcluster",
+                image -> image.putInt(20, 12).putLong(72, 16)));
         images.add(changed("a disk of 2^64-1 bytes", "big", image -> image.putLong(24, -1)));
         images.add(changed("a disk of 2^62 bytes", "big", image -> image.putLong(24, 1L << 62)));
         images.add(changed(

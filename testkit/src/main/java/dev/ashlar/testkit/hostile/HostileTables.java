@@ -190,6 +190,10 @@ public final class HostileTables {
                 "",
                 image -> image.putLong(SNAPSHOT_L1, REFCOUNT_TABLE)));
         images.add(changed(
+                "snapshot's L1 table over the header, which names the refcount table",
+                "",
+                image -> image.putLong(SNAPSHOT_TABLE, 0).putInt(SNAPSHOT_TABLE + 8, 8)));
+        images.add(changed(
                 "snapshot's L1 table not aligned", "", image -> image.putLong(SNAPSHOT_TABLE, SNAPSHOT_L1 + 8)));
         images.add(changed(
                 "snapshot's L1 table behind the end", "", image -> image.putLong(SNAPSHOT_TABLE, BEHIND_THE_END)));

@@ -55,7 +55,8 @@ final class RefcountStructure {
                 long count = references.get(geometry.clusterIndex(offset));
                 if (count != 1) {
                     findings.corruption("ERROR refcount block " + i + " refcount=" + count);
-                    rebuild = true;
+                    // where the header is taken for a table it names the refcount table, wherever that lies
+                    rebuild |= references.get(0) == 1;
                 }
             }
         }

@@ -141,8 +141,7 @@ final class SnapshotTableCheck {
                 break;
             }
             boolean missing = offset + start >= context.file().lengthBytes();
-            entries.add(
-                    missing ? MISSING : withValidSize(i, entry(offset + start, keptExtra, extraBytes, namesBytes)));
+            entries.add(missing ? MISSING : withValidSize(i, entry(offset + start, keptExtra, extraBytes, namesBytes)));
             if (extraBytes < NEEDED_EXTRA_BYTES && header.version() >= 3) {
                 incomplete.add(i);
             }
