@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -82,7 +83,7 @@ class PassedDiscardsTest {
 
     /** @return how many clusters of data became holes, the same for both */
     private int punched(String options, String... words) throws IOException {
-        TreeSet<Long> before = data(made);
+        Set<Long> before = data(made);
         List<TreeSet<Long>> after = new ArrayList<>();
         for (Side side : Side.values()) {
             Path image = scratch.resolve("copy.qcow2");
@@ -121,8 +122,8 @@ class PassedDiscardsTest {
     }
 
     /** Numbers of the clusters of a file that hold data, as the host tells. */
-    private static TreeSet<Long> data(Path file) {
-        TreeSet<Long> result = new TreeSet<>();
+    private static Set<Long> data(Path file) {
+        Set<Long> result = new TreeSet<>();
         Matcher matcher = DATA.matcher(QemuTools.img("map", "-f", "raw", "--output=json", file.toString())
                 .orFail()
                 .output());

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Random;
 import java.util.TreeMap;
 
@@ -37,7 +38,7 @@ final class KeyRing {
         return file;
     }
 
-    TreeMap<Integer, Path> slots() {
+    NavigableMap<Integer, Path> slots() {
         return slots;
     }
 
