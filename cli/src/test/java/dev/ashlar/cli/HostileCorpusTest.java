@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.cli.SideBySide.Outcome;
+import dev.ashlar.testkit.ProcessorTime;
 import dev.ashlar.testkit.host.ScratchDir;
 import dev.ashlar.testkit.hostile.HostileImage;
 import dev.ashlar.testkit.hostile.HostileTables;
@@ -12,8 +13,6 @@ import dev.ashlar.testkit.qemu.RequiresQemu;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.management.ManagementFactory;
-import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -57,17 +56,16 @@ class HostileCorpusTest {
                 "info --untrusted @"
             })
     void aLookEndsWellAndChangesNothing(String command, @ScratchDir Path folder) throws IOException {
-        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
         Path file = folder.resolve("image");
         for (HostileImage image : HostileLooks.corpus()) {
             image.content().writeTo(file);
             byte[] before = Files.readAllBytes(file);
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             ByteArrayOutputStream err = new ByteArrayOutputStream();
-            long cpu = threads.getCurrentThreadCpuTime();
+            long cpu = ProcessorTime.ofThreadNanos();
             int status =
                     Main.run("qemu-img", HostileLooks.words(command, file), InputStream.nullInputStream(), out, err);
-            long taken = threads.getCurrentThreadCpuTime() - cpu;
+            long taken = ProcessorTime.ofThreadNanos() - cpu;
             assertTrue(status >= 0 && status <= 3, () -> image + ": status " + status);
             assertTrue(taken < MAX_CPU_NANOS, () -> image + " takes " + taken + " ns");
             requireHarmless(image, out);

@@ -39,12 +39,13 @@ class KilledProcessTest {
     private static final int STEPS = 3000;
     private static final int MOST_MILLIS = 400;
 
-    @ParameterizedTest(name = "clusters of {0}, direct {1}")
-    @CsvSource({"512, false", "65536, true"})
-    void losesNothingThatWasPromised(int clusterBytes, boolean direct, @ScratchDir Path directory) throws Exception {
+    @ParameterizedTest(name = "clusters of {0}, direct {1}, lazy refcounts {2}")
+    @CsvSource({"512, false, off", "65536, true, off", "4096, false, on"})
+    void losesNothingThatWasPromised(int clusterBytes, boolean direct, String lazy, @ScratchDir Path directory)
+            throws Exception {
         Path image = directory.resolve("disk.qcow2");
         long size = Math.max(clusterBytes * 40L, 400 << 10);
-        AshlarDisk.create(image, size, Map.of("cluster_size", Integer.toString(clusterBytes)));
+        AshlarDisk.create(image, size, Map.of("cluster_size", Integer.toString(clusterBytes), "lazy_refcounts", lazy));
         Random random = new Random(SEED + clusterBytes);
         DiskHistory history = new DiskHistory(new ByteModel(size));
         int done = 0;

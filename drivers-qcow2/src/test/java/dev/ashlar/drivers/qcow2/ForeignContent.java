@@ -120,6 +120,8 @@ final class ForeignContent {
     }
 
     private static String hex(ByteBuffer image, int at, int count) {
-        return HexFormat.of().formatHex(image.array(), at, at + count);
+        byte[] bytes = new byte[count];
+        image.get(at, bytes);
+        return HexFormat.of().formatHex(bytes);
     }
 }

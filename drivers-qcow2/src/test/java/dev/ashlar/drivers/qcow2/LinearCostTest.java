@@ -165,7 +165,7 @@ class LinearCostTest {
                 }),
                 new Operation("write in another order", LinearCostTest::empty, (disk, n) -> {
                     for (int i = 0; i < n; i++) {
-                        disk.write((long) (i * 37L % n) * CLUSTER, content(i));
+                        disk.write(i * 37L % n * CLUSTER, content(i));
                     }
                 }),
                 new Operation("write in place", LinearCostTest::full, LinearCostTest::writeAll),

@@ -55,7 +55,7 @@ final class ManySnapshots {
         long l2 = number(image, l1, 8) & ~(1L << 63);
         put(image, l1, 8, l2);
         for (int i = 0; i < DATA_CLUSTERS; i++) {
-            put(image, l2 + 8 * i, 8, number(image, l2 + 8 * i, 8) & ~(1L << 63));
+            put(image, l2 + 8L * i, 8, number(image, l2 + 8L * i, 8) & ~(1L << 63));
         }
         long copies = Math.ceilDiv(image.lengthBytes(), CLUSTER_BYTES) * CLUSTER_BYTES;
         long table = copies + (long) count * CLUSTER_BYTES;
@@ -66,7 +66,7 @@ final class ManySnapshots {
         }
         put(image, 60, 4, count);
         put(image, 64, 8, table);
-        counts(image, l2, count, copies, Math.ceilDiv(at, CLUSTER_BYTES) * CLUSTER_BYTES);
+        counts(image, l2, count, Math.ceilDiv(at, CLUSTER_BYTES) * CLUSTER_BYTES);
         return image;
     }
 
@@ -83,7 +83,7 @@ final class ManySnapshots {
     }
 
     /** New blocks and a new table behind everything: all is counted once, but for what all layers share; the old ones are not counted. */
-    private static void counts(SparseBytes image, long l2, int snapshots, long copies, long end) {
+    private static void counts(SparseBytes image, long l2, int snapshots, long end) {
         int inBlock = CLUSTER_BYTES / 4;
         long clusters = end / CLUSTER_BYTES;
         long blocks = 0;
@@ -102,7 +102,7 @@ final class ManySnapshots {
         }
         put(image, end + l2 / CLUSTER_BYTES * 4, 4, snapshots + 1L);
         for (int i = 0; i < DATA_CLUSTERS; i++) {
-            put(image, end + number(image, l2 + 8 * i, 8) / CLUSTER_BYTES * 4, 4, snapshots + 1L);
+            put(image, end + number(image, l2 + 8L * i, 8) / CLUSTER_BYTES * 4, 4, snapshots + 1L);
         }
         long table = end + blocks * CLUSTER_BYTES;
         for (long i = 0; i < blocks; i++) {

@@ -33,7 +33,7 @@ class SnapshotLengthsTest {
     private static final Qcow2Driver DRIVER = new Qcow2Driver();
 
     /** A program that changes images. */
-    private enum Program {
+    enum Program {
         ASHLAR {
             @Override
             void create(Path image) throws Exception {

@@ -32,15 +32,17 @@ final class Pbkdf2 {
     private Pbkdf2(Digests hash, byte[] passphrase) {
         this.hash = hash;
         int blockBytes = hash.blockBytes();
-        byte[] shortened =
-                passphrase.length <= blockBytes ? passphrase : hash.digest().digest(passphrase);
-        byte[] pad = Arrays.copyOf(shortened, blockBytes);
+        byte[] pad = new byte[blockBytes];
+        if (passphrase.length <= blockBytes) {
+            System.arraycopy(passphrase, 0, pad, 0, passphrase.length);
+        } else {
+            byte[] shortened = hash.digest().digest(passphrase);
+            System.arraycopy(shortened, 0, pad, 0, shortened.length);
+            Arrays.fill(shortened, (byte) 0);
+        }
         inner = begun(pad, 0x36);
         outer = begun(pad, 0x36 ^ 0x5c);
         Arrays.fill(pad, (byte) 0);
-        if (shortened != passphrase) {
-            Arrays.fill(shortened, (byte) 0);
-        }
     }
 
     private MessageDigest begun(byte[] pad, int mask) {
