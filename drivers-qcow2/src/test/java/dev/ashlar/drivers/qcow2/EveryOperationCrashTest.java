@@ -58,6 +58,7 @@ class EveryOperationCrashTest {
             "BlockDriver.childNames",
             "BlockDriver.createOptions",
             "BlockDriver.fileRoles",
+            "BlockDriver.joinOptions",
             "BlockDriver.kind",
             "BlockDriver.name",
             "BlockDriver.needsFileName",
