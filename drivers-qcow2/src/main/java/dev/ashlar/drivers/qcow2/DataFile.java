@@ -79,7 +79,9 @@ record DataFile(ChildAccess child, boolean raw, boolean unmap) {
         if (plain && present > oldBytes) {
             child.writeZeroes(oldBytes, present - oldBytes, sparse);
         }
-        child.truncate(newBytes, sparse ? Preallocation.OFF : preallocation);
+        // a last cluster that was written whole may reach behind the new end, too: then there is no space left to claim
+        boolean longer = child.lengthBytes() > newBytes;
+        child.truncate(newBytes, sparse || longer ? Preallocation.OFF : preallocation);
     }
 
     /** When nothing names what lies behind the disk's end any more, durably. */
