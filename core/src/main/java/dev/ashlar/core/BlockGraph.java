@@ -4,6 +4,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.MeasureRequest;
 import dev.ashlar.core.spi.MeasuredSize;
+import dev.ashlar.core.spi.PrintableName;
 import dev.ashlar.core.spi.SecretSource;
 import dev.ashlar.core.spi.SizeMeasurable;
 import java.util.Collection;
@@ -115,7 +116,7 @@ public final class BlockGraph implements AutoCloseable {
         if (!(registry.find(format) instanceof SizeMeasurable measurable)) {
             throw new BlockException(
                     Kind.UNSUPPORTED,
-                    "Block driver '" + FileNames.escape(format) + "' does not support size measurement");
+                    "Block driver '" + PrintableName.of(format) + "' does not support size measurement");
         }
         MeasuredBackend source = content == null || image == null ? null : new MeasuredBackend(content, image);
         return measurable.measure(new MeasureRequest(options, secrets, source));

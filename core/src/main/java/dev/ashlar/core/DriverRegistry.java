@@ -3,6 +3,7 @@ package dev.ashlar.core;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockDriver;
 import dev.ashlar.core.spi.DriverKind;
+import dev.ashlar.core.spi.PrintableName;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -47,7 +48,7 @@ final class DriverRegistry {
     BlockDriver require(String name) throws BlockException {
         BlockDriver driver = find(name);
         if (driver == null) {
-            throw new BlockException(Kind.NOT_FOUND, "Unknown driver '" + FileNames.escape(name) + "'");
+            throw new BlockException(Kind.NOT_FOUND, "Unknown driver '" + PrintableName.of(name) + "'");
         }
         return driver;
     }
@@ -96,8 +97,8 @@ final class DriverRegistry {
             throw new BlockException(
                     Kind.NOT_FOUND,
                     prefix == null
-                            ? "No driver opens '" + FileNames.escape(fileName) + "'"
-                            : "Unknown protocol '" + FileNames.escape(prefix) + "'");
+                            ? "No driver opens '" + PrintableName.of(fileName) + "'"
+                            : "Unknown protocol '" + PrintableName.of(prefix) + "'");
         }
         return new ProtocolChoice(best, fileName);
     }

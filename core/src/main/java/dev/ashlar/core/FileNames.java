@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** File names as image tools understand them: paths, or {@code protocol:rest}. */
@@ -54,19 +53,5 @@ final class FileNames {
         } catch (IOException | InvalidPathException e) {
             return fileName;
         }
-    }
-
-    /** A name from an image for a terminal: control characters become escapes. */
-    static String escape(String name) {
-        StringBuilder text = new StringBuilder(name.length());
-        for (int i = 0; i < name.length(); i++) {
-            char c = name.charAt(i);
-            if (Character.isISOControl(c)) {
-                text.append(String.format(Locale.ROOT, "\\x%02x", (int) c));
-            } else {
-                text.append(c);
-            }
-        }
-        return text.toString();
     }
 }

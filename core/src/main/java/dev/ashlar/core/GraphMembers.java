@@ -1,6 +1,7 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -45,7 +46,7 @@ final class GraphMembers {
         BlockBackend device = device(deviceOrNode);
         BlockNode node = device != null ? device.root() : nodes.get(deviceOrNode);
         if (node == null) {
-            String name = FileNames.escape(deviceOrNode);
+            String name = PrintableName.of(deviceOrNode);
             throw new BlockException(Kind.NOT_FOUND, "Cannot find device='" + name + "' nor node-name='" + name + "'");
         }
         return node;

@@ -7,6 +7,7 @@ import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.CreateRequest;
 import dev.ashlar.core.spi.DriverKind;
 import dev.ashlar.core.spi.OptionDescriptor;
+import dev.ashlar.core.spi.PrintableName;
 import dev.ashlar.core.spi.SecretSource;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -40,7 +41,7 @@ final class ImageCreation {
             boolean forFormat = knows(driver, name);
             boolean forProtocol = knows(protocol, name);
             if (!forFormat && !forProtocol && !name.equals("size")) {
-                throw new BlockException(Kind.INVALID, "Invalid parameter '" + FileNames.escape(name) + "'");
+                throw new BlockException(Kind.INVALID, "Invalid parameter '" + PrintableName.of(name) + "'");
             }
             if (bare || (forProtocol && !forFormat)) {
                 ofProtocol.put(name, option.getValue());
@@ -76,7 +77,7 @@ final class ImageCreation {
             throws BlockException {
         BlockDriver driver = registry.find(format);
         if (driver == null) {
-            throw new BlockException(Kind.INVALID, "Unknown file format '" + FileNames.escape(format) + "'");
+            throw new BlockException(Kind.INVALID, "Unknown file format '" + PrintableName.of(format) + "'");
         }
         BlockDriver filter = fileName == null ? null : registry.filterNamedBy(fileName);
         BlockDriver protocol = filter;

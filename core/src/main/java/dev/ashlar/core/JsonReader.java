@@ -1,5 +1,6 @@
 package dev.ashlar.core;
 
+import dev.ashlar.core.spi.PrintableName;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -211,7 +212,7 @@ final class JsonReader {
 
     private void put(String key, String value) throws Malformed {
         if (options.putIfAbsent(key, value) != null) {
-            throw wrong("'" + FileNames.escape(key) + "' stands there twice");
+            throw wrong("'" + PrintableName.of(key) + "' stands there twice");
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OnOff;
 import dev.ashlar.core.spi.OpenRequest.Flag;
 import dev.ashlar.core.spi.ProtocolInstance;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ final class ModeChange implements GraphChange {
         for (Map.Entry<String, String> option : different.entrySet()) {
             String name = option.getKey();
             if (name.equals(DIRECT)) {
-                wantedDirect = NodeSpec.isOn(name, option.getValue());
+                wantedDirect = OnOff.parse(name, option.getValue());
             } else if (NodeSpec.isCommon(name) || name.equals("filename")) {
                 throw new BlockException(Kind.INVALID, "Cannot change the option '" + name + "'");
             } else {

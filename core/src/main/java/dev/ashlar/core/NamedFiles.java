@@ -3,6 +3,7 @@ package dev.ashlar.core;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ImageReference;
 import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -42,7 +43,7 @@ final class NamedFiles {
         if (spec.chainDepth() + 1 >= MAX_CHAIN) {
             throw new BlockException(
                     Kind.CORRUPT,
-                    "Backing chain is longer than " + MAX_CHAIN + " images at '" + FileNames.escape(imageFileName)
+                    "Backing chain is longer than " + MAX_CHAIN + " images at '" + PrintableName.of(imageFileName)
                             + "'");
         }
         String fileName = FileNames.resolve(imageFileName, reference.fileName());
@@ -53,7 +54,7 @@ final class NamedFiles {
         if (chain.contains(FileNames.identity(fileName))) {
             throw new BlockException(
                     Kind.CORRUPT,
-                    "Backing file '" + FileNames.escape(fileName) + "' is already part of the backing chain");
+                    "Backing file '" + PrintableName.of(fileName) + "' is already part of the backing chain");
         }
         return new NodeSpec(
                 fileName, format == null ? reference.format() : format, below, null, true, true, spec.chainDepth() + 1);
@@ -70,8 +71,8 @@ final class NamedFiles {
         if (options.has(Flag.UNTRUSTED) && FileNames.protocolOf(reference.fileName()) != null) {
             throw new BlockException(
                     Kind.PERMISSION,
-                    "Image '" + FileNames.escape(imageFileName) + "' is not trusted, and its " + childName + " '"
-                            + FileNames.escape(reference.fileName()) + "' is not a plain path");
+                    "Image '" + PrintableName.of(imageFileName) + "' is not trusted, and its " + childName + " '"
+                            + PrintableName.of(reference.fileName()) + "' is not a plain path");
         }
         return reference;
     }

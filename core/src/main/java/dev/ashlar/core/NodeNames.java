@@ -1,6 +1,7 @@
 package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.HashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +30,7 @@ final class NodeNames {
             return name;
         }
         if (!isWellFormed(wanted)) {
-            throw new BlockException(Kind.INVALID, "Invalid node-name: '" + FileNames.escape(wanted) + "'");
+            throw new BlockException(Kind.INVALID, "Invalid node-name: '" + PrintableName.of(wanted) + "'");
         }
         if (wanted.length() > MAX_LENGTH) {
             throw new BlockException(Kind.INVALID, "Node name too long");
@@ -50,7 +51,7 @@ final class NodeNames {
     /** @throws BlockException INVALID, EXISTS */
     void checkDevice(String wanted, Set<String> taken, Set<String> devices) throws BlockException {
         if (!isWellFormed(wanted)) {
-            throw new BlockException(Kind.INVALID, "Invalid device name: '" + FileNames.escape(wanted) + "'");
+            throw new BlockException(Kind.INVALID, "Invalid device name: '" + PrintableName.of(wanted) + "'");
         }
         if (devices.contains(wanted)) {
             throw new BlockException(Kind.EXISTS, "Device with id '" + wanted + "' already exists");

@@ -4,7 +4,9 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.request.LayerMode;
 import dev.ashlar.core.request.ZeroDetection;
 import dev.ashlar.core.spi.BlockDriver;
+import dev.ashlar.core.spi.OnOff;
 import dev.ashlar.core.spi.OpenRequest.Flag;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
@@ -82,7 +84,7 @@ record NodeSpec(
             case "off" -> ZeroDetection.OFF;
             case "on" -> ZeroDetection.ON;
             case "unmap" -> ZeroDetection.UNMAP;
-            default -> throw new BlockException(Kind.INVALID, "invalid parameter value: " + FileNames.escape(mode));
+            default -> throw new BlockException(Kind.INVALID, "invalid parameter value: " + PrintableName.of(mode));
         };
         if (detection == ZeroDetection.UNMAP && !unmap) {
             throw new BlockException(
@@ -167,15 +169,7 @@ record NodeSpec(
     /** A common option that is on or off. */
     boolean flag(String name, boolean otherwise) throws BlockException {
         String text = options.get(name);
-        return text == null ? otherwise : isOn(name, text);
-    }
-
-    static boolean isOn(String name, String text) throws BlockException {
-        return switch (text) {
-            case "on", "yes", "true", "y" -> true;
-            case "off", "no", "false", "n" -> false;
-            default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
-        };
+        return text == null ? otherwise : OnOff.parse(name, text);
     }
 
     /** Whether core takes that option out before a driver sees it. */

@@ -2,6 +2,7 @@ package dev.ashlar.core;
 
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.PrintableName;
 
 /**
  * Decides about every file that is named <em>inside</em> an image (backing file, data file) before it is opened.
@@ -25,8 +26,8 @@ public interface OpenGate {
                 throws BlockException {
             throw new BlockException(
                     Kind.PERMISSION,
-                    "Image '" + FileNames.escape(imageFileName) + "' names a " + childName + " '"
-                            + FileNames.escape(reference.fileName()) + "', which is not opened for an untrusted image");
+                    "Image '" + PrintableName.of(imageFileName) + "' names a " + childName + " '"
+                            + PrintableName.of(reference.fileName()) + "', which is not opened for an untrusted image");
         }
     };
 

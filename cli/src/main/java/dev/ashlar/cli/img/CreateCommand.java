@@ -6,11 +6,11 @@ import dev.ashlar.cli.option.CacheMode;
 import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.OptionScanner;
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockGraph;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -150,7 +150,7 @@ final class CreateCommand {
             if (named != null) {
                 throw new BlockException(
                         Kind.PERMISSION,
-                        "'" + backing + "' names the file '" + Escapes.name(named)
+                        "'" + backing + "' names the file '" + PrintableName.of(named)
                                 + "', and is not trusted to be read through the new image");
             }
             if (values.get("size") == null) {

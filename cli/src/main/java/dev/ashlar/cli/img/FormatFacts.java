@@ -1,8 +1,8 @@
 package dev.ashlar.cli.img;
 
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.cli.output.JsonObject;
 import dev.ashlar.core.spi.FormatInfo;
+import dev.ashlar.core.spi.PrintableName;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Map;
@@ -39,7 +39,7 @@ public final class FormatFacts {
                 printValue(out, element, list.get(i), level + 1);
             }
         } else {
-            out.print(label + " " + Escapes.name(value.toString()) + "\n");
+            out.print(label + " " + PrintableName.of(value.toString()) + "\n");
         }
     }
 }

@@ -1,6 +1,5 @@
 package dev.ashlar.cli.img;
 
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.cli.output.JsonObject;
 import dev.ashlar.cli.output.SizeWords;
 import dev.ashlar.cli.output.SnapshotTable;
@@ -10,6 +9,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.spi.FormatInfo;
 import dev.ashlar.core.spi.ImageReference;
+import dev.ashlar.core.spi.PrintableName;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -79,7 +79,7 @@ record ImageFacts(
     }
 
     void print(PrintStream out) {
-        out.print("image: " + Escapes.name(fileName) + "\nfile format: " + format + "\nvirtual size: "
+        out.print("image: " + PrintableName.of(fileName) + "\nfile format: " + format + "\nvirtual size: "
                 + SizeWords.threeDigits(lengthBytes) + " (" + lengthBytes + " bytes)\ndisk size: "
                 + (allocatedBytes < 0 ? "unavailable" : SizeWords.threeDigits(allocatedBytes)) + "\n");
         if (info != null) {
@@ -105,13 +105,13 @@ record ImageFacts(
     }
 
     private static void printBacking(PrintStream out, ImageReference backing, String path) {
-        out.print("backing file: " + Escapes.name(backing.fileName()));
+        out.print("backing file: " + PrintableName.of(backing.fileName()));
         if (!path.equals(backing.fileName())) {
-            out.print(" (actual path: " + Escapes.name(path) + ")");
+            out.print(" (actual path: " + PrintableName.of(path) + ")");
         }
         out.print("\n");
         if (backing.format() != null) {
-            out.print("backing file format: " + Escapes.name(backing.format()) + "\n");
+            out.print("backing file format: " + PrintableName.of(backing.format()) + "\n");
         }
     }
 

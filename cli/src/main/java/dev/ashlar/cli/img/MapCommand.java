@@ -5,11 +5,11 @@ import dev.ashlar.cli.option.CacheMode;
 import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.cli.output.Decimals;
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockGraph;
 import dev.ashlar.core.BlockStatus;
+import dev.ashlar.core.spi.PrintableName;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -121,7 +121,7 @@ final class MapCommand {
         if (extent.data && !extent.zero) {
             console.out()
                     .print(hex(extent.start) + hex(extent.lengthBytes) + hex(extent.hostOffset)
-                            + (extent.file == null ? "" : Escapes.name(extent.file)) + "\n");
+                            + (extent.file == null ? "" : PrintableName.of(extent.file)) + "\n");
         }
         return true;
     }

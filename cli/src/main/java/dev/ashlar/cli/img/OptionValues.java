@@ -5,6 +5,8 @@ import dev.ashlar.cli.ProgramExit;
 import dev.ashlar.cli.option.NumberText;
 import dev.ashlar.cli.option.OptionList;
 import dev.ashlar.cli.option.SizeText;
+import dev.ashlar.core.BlockException;
+import dev.ashlar.core.spi.OnOff;
 import dev.ashlar.core.spi.OptionDescriptor;
 import java.util.HashMap;
 import java.util.List;
@@ -110,11 +112,11 @@ final class OptionValues {
     }
 
     private String onOff(String name, String value) {
-        return switch (value) {
-            case "on", "yes", "true", "y" -> "on";
-            case "off", "no", "false", "n" -> "off";
-            default -> throw fail("Parameter '" + name + "' expects 'on' or 'off'");
-        };
+        try {
+            return OnOff.parse(name, value) ? "on" : "off";
+        } catch (BlockException e) {
+            throw fail(String.valueOf(e.getMessage()));
+        }
     }
 
     private String number(String name, String value) {

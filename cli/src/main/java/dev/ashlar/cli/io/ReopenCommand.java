@@ -8,17 +8,15 @@ import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockNode;
 import dev.ashlar.core.ChildEdge;
 import dev.ashlar.core.GraphTransaction;
+import dev.ashlar.core.spi.OnOff;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** {@code reopen}: the image in another mode or with other options of its driver, all of it or nothing. */
 final class ReopenCommand {
     private static final String READ_ONLY = "read-only";
-    private static final Set<String> ON_OFF = Set.of("on", "yes", "true", "y", "off", "no", "false", "n");
-    private static final Set<String> ON = Set.of("on", "yes", "true", "y");
 
     private final Console console;
     private final OpenImage image;
@@ -56,9 +54,10 @@ final class ReopenCommand {
         if (cacheOptions && cache != null) {
             return fail("Cannot set both -c and the cache options");
         }
-        String invalid = invalidFlag();
-        if (invalid != null) {
-            return fail("Parameter '" + invalid + "' expects 'on' or 'off'");
+        try {
+            requireFlags();
+        } catch (BlockException e) {
+            return fail(String.valueOf(e.getMessage()));
         }
         // of a file that can't be written to, when it is opened
         options.remove("auto-read-only");
@@ -70,7 +69,7 @@ final class ReopenCommand {
         boolean readOnly = mode == 0 ? node.isReadOnly() : mode == 'r';
         String named = options.remove(READ_ONLY);
         if (named != null) {
-            readOnly = ON.contains(named);
+            readOnly = OnOff.parse(READ_ONLY, named);
             if (readOnly && !node.isReadOnly()) {
                 // Only -r takes the right to write from the user as well.
                 return fail("Read-only block node '" + node.name() + "' cannot support read-write users");
@@ -119,15 +118,14 @@ final class ReopenCommand {
         options.remove(prefix + "filename", node.fileName());
     }
 
-    /** What is of an opening and no driver's, if it can be. @return the name of an option without a value that it can have, or null */
-    private @Nullable String invalidFlag() {
+    /** What is of an opening and no driver's has a value that it can have. */
+    private void requireFlags() throws BlockException {
         for (String name : List.of(READ_ONLY, "cache.no-flush", "cache.direct", "auto-read-only")) {
             String value = options.get(name);
-            if (value != null && !ON_OFF.contains(value)) {
-                return name;
+            if (value != null) {
+                OnOff.parse(name, value);
             }
         }
-        return null;
     }
 
     /** The host's cache is chosen when a file is opened, so another mode needs another opening. */

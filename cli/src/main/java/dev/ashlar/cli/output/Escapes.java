@@ -1,43 +1,23 @@
 package dev.ashlar.cli.output;
 
-/** Makes names harmless that come from images and file systems: a terminal must not obey them. */
+import dev.ashlar.core.spi.PrintableName;
+
+/** Makes text harmless that has names from images and file systems in it: a terminal must not obey them. */
 public final class Escapes {
     private Escapes() {}
 
-    /** Replaces control characters by {@code \xNN}. */
-    public static String name(String text) {
-        return escape(text, false);
-    }
-
-    /** As {@link #name}, but line feeds stay. */
+    /** As {@link PrintableName#of}, but line feeds stay. */
     public static String lines(String text) {
-        return escape(text, true);
-    }
-
-    private static String escape(String text, boolean keepLineFeeds) {
+        int end = text.indexOf('\n');
+        if (end < 0) {
+            return PrintableName.of(text);
+        }
+        StringBuilder escaped = new StringBuilder(text.length() + 16);
         int at = 0;
-        while (at < text.length() && !isControl(text.charAt(at), keepLineFeeds)) {
-            at++;
+        for (; end >= 0; end = text.indexOf('\n', at)) {
+            escaped.append(PrintableName.of(text.substring(at, end))).append('\n');
+            at = end + 1;
         }
-        if (at == text.length()) {
-            return text;
-        }
-        StringBuilder escaped = new StringBuilder(text.length() + 16).append(text, 0, at);
-        for (; at < text.length(); at++) {
-            char c = text.charAt(at);
-            if (isControl(c, keepLineFeeds)) {
-                escaped.append("\\x").append(Character.forDigit(c >> 4, 16)).append(Character.forDigit(c & 15, 16));
-            } else {
-                escaped.append(c);
-            }
-        }
-        return escaped.toString();
-    }
-
-    private static boolean isControl(char c, boolean keepLineFeeds) {
-        if (c == '\n') {
-            return !keepLineFeeds;
-        }
-        return c < 0x20 || c >= 0x7f && c < 0xa0;
+        return escaped.append(PrintableName.of(text.substring(at))).toString();
     }
 }

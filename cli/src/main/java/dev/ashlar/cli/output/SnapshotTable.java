@@ -1,6 +1,7 @@
 package dev.ashlar.cli.output;
 
 import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.spi.PrintableName;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.TimeZone;
@@ -30,8 +31,8 @@ public final class SnapshotTable {
         String instructions = snapshot.instructionCount().isPresent()
                 ? Long.toString(snapshot.instructionCount().getAsLong())
                 : "";
-        return Decimals.left(Escapes.name(snapshot.id()), 9)
-                + " " + Decimals.left(Escapes.name(snapshot.name()), 16)
+        return Decimals.left(PrintableName.of(snapshot.id()), 9)
+                + " " + Decimals.left(PrintableName.of(snapshot.name()), 16)
                 + " " + Decimals.right(SizeWords.threeDigits(snapshot.vmStateSizeBytes()), 8)
                 + Decimals.right(localTime(snapshot.dateSeconds()), 20)
                 + Decimals.right(clock, 13)

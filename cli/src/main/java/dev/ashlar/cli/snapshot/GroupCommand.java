@@ -4,7 +4,6 @@ import dev.ashlar.cli.Console;
 import dev.ashlar.cli.option.LongOption;
 import dev.ashlar.cli.option.OptionScanner;
 import dev.ashlar.cli.output.Decimals;
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.BlockGraph;
@@ -16,6 +15,7 @@ import dev.ashlar.core.snapshot.SnapshotGroup;
 import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.snapshot.Snapshots;
+import dev.ashlar.core.spi.PrintableName;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -224,7 +224,7 @@ public final class GroupCommand {
             long micros = report.standstillNanos() / 1000;
             int count = report.nodeNames().size();
             console.out()
-                    .print("Snapshot '" + Escapes.name(report.snapshot()) + "' " + what + " " + count
+                    .print("Snapshot '" + PrintableName.of(report.snapshot()) + "' " + what + " " + count
                             + (count == 1 ? " disk" : " disks") + ", which stood still for " + micros / 1000 + "."
                             + Decimals.zeroPadded(micros % 1000, 3) + " ms\n");
         }
@@ -246,7 +246,7 @@ public final class GroupCommand {
                 }
             }
             String where = missing.isEmpty() ? "on every disk" : missing + "'";
-            console.out().print(Decimals.left(Escapes.name(name), 24) + " " + Escapes.name(where) + "\n");
+            console.out().print(Decimals.left(PrintableName.of(name), 24) + " " + PrintableName.of(where) + "\n");
         }
         return 0;
     }
@@ -260,17 +260,17 @@ public final class GroupCommand {
         if (repair) {
             for (GroupFinding settled : group.repair(name)) {
                 console.out()
-                        .print(Escapes.name(settled.text() + ": " + (settled.isUndone() ? "undone" : "finished"))
+                        .print(PrintableName.of(settled.text() + ": " + (settled.isUndone() ? "undone" : "finished"))
                                 + "\n");
             }
         }
         List<GroupFinding> findings = group.check(name);
         for (GroupFinding finding : findings) {
-            console.out().print(Escapes.name(finding.text() + "; with --repair " + finding.remedy()) + "\n");
+            console.out().print(PrintableName.of(finding.text() + "; with --repair " + finding.remedy()) + "\n");
         }
         if (findings.isEmpty() && !quiet) {
             String state = group.hasEverywhere(name) ? "is on every disk" : "is on no disk";
-            console.out().print("Snapshot '" + Escapes.name(name) + "' " + state + "\n");
+            console.out().print("Snapshot '" + PrintableName.of(name) + "' " + state + "\n");
         }
         return findings.isEmpty() ? 0 : DISAGREE;
     }

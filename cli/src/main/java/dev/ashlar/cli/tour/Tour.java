@@ -2,7 +2,6 @@ package dev.ashlar.cli.tour;
 
 import dev.ashlar.cli.Console;
 import dev.ashlar.cli.output.Decimals;
-import dev.ashlar.cli.output.Escapes;
 import dev.ashlar.cli.output.SizeWords;
 import dev.ashlar.core.BlockBackend;
 import dev.ashlar.core.BlockException;
@@ -12,6 +11,7 @@ import dev.ashlar.core.snapshot.SnapshotInfo;
 import dev.ashlar.core.snapshot.SnapshotRequest;
 import dev.ashlar.core.spi.CheckReport;
 import dev.ashlar.core.spi.Checkable.Repair;
+import dev.ashlar.core.spi.PrintableName;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -98,7 +98,7 @@ public final class Tour {
         say(palette.title("Ashlar: disk images, snapshots and direct I/O, from Java."));
         try (BlockGraph graph = BlockGraph.create()) {
             heading("Create a disk image of " + SizeWords.threeDigits(DISK_BYTES) + " in the qcow2 format");
-            say(palette.faint("   " + Escapes.name(file)));
+            say(palette.faint("   " + PrintableName.of(file)));
             long start = System.nanoTime();
             graph.createImage(file, "qcow2", Map.of("size", Long.toString(DISK_BYTES)));
             boolean direct = canBeDirect(graph, file);
@@ -192,7 +192,7 @@ public final class Tour {
     }
 
     private void finding(String finding) {
-        say("   " + palette.bad(Escapes.name(finding)));
+        say("   " + palette.bad(PrintableName.of(finding)));
     }
 
     /** Lets a real qemu-img look at the image, where there is one. */
@@ -211,7 +211,7 @@ public final class Tour {
             String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             int status = process.waitFor();
             int end = said.indexOf('\n');
-            done(start, "It says: " + Escapes.name(end < 0 ? said : said.substring(0, end)));
+            done(start, "It says: " + PrintableName.of(end < 0 ? said : said.substring(0, end)));
             verify(status == 0, "Both agree.", "It ended with status " + status);
         } catch (IOException e) {
             say("   It could not be started: " + e.getMessage());

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.ashlar.core.snapshot.SnapshotInfo;
+import dev.ashlar.core.spi.PrintableName;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -104,7 +105,7 @@ class OutputTest {
 
     @Test
     void controlCharactersOfNamesDoNotReachTheTerminal() {
-        assertEquals("a\\x1b[31m\\x0a\\x7f\\x9bü", Escapes.name("a\u001b[31m\n\u007f\u009bü"));
+        assertEquals("a\\x1b[31m\\x0a\\x7f\\x9bü", PrintableName.of("a\u001b[31m\n\u007f\u009bü"));
         assertEquals("a\nb\\x0d", Escapes.lines("a\nb\r"));
     }
 

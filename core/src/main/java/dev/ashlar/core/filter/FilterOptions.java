@@ -2,6 +2,7 @@ package dev.ashlar.core.filter;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OnOff;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -31,14 +32,7 @@ final class FilterOptions {
 
     boolean flag(String name, boolean otherwise) throws BlockException {
         String text = left.remove(name);
-        if (text == null) {
-            return otherwise;
-        }
-        return switch (text) {
-            case "on", "yes", "true", "y" -> true;
-            case "off", "no", "false", "n" -> false;
-            default -> throw new BlockException(Kind.INVALID, "Parameter '" + name + "' expects 'on' or 'off'");
-        };
+        return text == null ? otherwise : OnOff.parse(name, text);
     }
 
     /** A whole number, possibly with a suffix k, M, G, T, P or E (powers of 1024). */

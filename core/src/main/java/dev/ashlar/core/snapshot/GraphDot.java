@@ -4,6 +4,7 @@ import dev.ashlar.core.ChildRole;
 import dev.ashlar.core.snapshot.SnapshotGraph.Edge;
 import dev.ashlar.core.snapshot.SnapshotGraph.Layer;
 import dev.ashlar.core.snapshot.SnapshotGraph.Snapshot;
+import dev.ashlar.core.spi.PrintableName;
 import dev.ashlar.core.spi.SnapshotComparable.Usage;
 import java.util.Optional;
 
@@ -15,7 +16,7 @@ final class GraphDot {
         StringBuilder text = new StringBuilder(1024);
         text.append("digraph layers {\n    rankdir=TB;\n    node [shape=box];\n");
         for (Layer layer : graph.layers()) {
-            String label = GraphText.escape(layer.fileName()) + "\n" + layer.driver() + ", "
+            String label = PrintableName.of(layer.fileName()) + "\n" + layer.driver() + ", "
                     + GraphText.size(layer.lengthBytes()) + (layer.readOnly() ? ", read-only" : "")
                     + usage(layer.live());
             text.append("    ")
@@ -26,8 +27,8 @@ final class GraphDot {
             int number = 0;
             for (Snapshot snapshot : layer.snapshots()) {
                 String id = quote(layer.node() + "/snapshot/" + number++);
-                String words = "snapshot " + GraphText.escape(snapshot.info().id()) + "\n"
-                        + GraphText.escape(snapshot.info().name()) + usage(snapshot.usage());
+                String words = "snapshot " + PrintableName.of(snapshot.info().id()) + "\n"
+                        + PrintableName.of(snapshot.info().name()) + usage(snapshot.usage());
                 text.append("    ")
                         .append(id)
                         .append(" [shape=note, label=")
@@ -39,7 +40,7 @@ final class GraphDot {
         }
         for (Edge edge : graph.edges()) {
             text.append("    ").append(quote(edge.parent())).append(" -> ").append(quote(edge.child()));
-            text.append(" [label=").append(quote(GraphText.escape(edge.name())));
+            text.append(" [label=").append(quote(PrintableName.of(edge.name())));
             text.append(edge.roles().contains(ChildRole.COW) ? ", style=dashed];\n" : "];\n");
         }
         return text.append("}\n").toString();

@@ -3,6 +3,7 @@ package dev.ashlar.core.snapshot;
 import dev.ashlar.core.snapshot.SnapshotGraph.Edge;
 import dev.ashlar.core.snapshot.SnapshotGraph.Layer;
 import dev.ashlar.core.snapshot.SnapshotGraph.Snapshot;
+import dev.ashlar.core.spi.PrintableName;
 import dev.ashlar.core.spi.SnapshotComparable.Usage;
 import java.util.HashSet;
 import java.util.List;
@@ -28,7 +29,7 @@ final class GraphText {
 
     private void draw(Layer layer, String edgeName, String indent) {
         text.append(edgeName)
-                .append(escape(layer.fileName()))
+                .append(PrintableName.of(layer.fileName()))
                 .append(" (")
                 .append(layer.driver())
                 .append(", ")
@@ -51,7 +52,7 @@ final class GraphText {
             text.append(indent).append(last ? "└─ " : "├─ ");
             Optional<Layer> child = graph.layer(edge.child());
             if (child.isPresent()) {
-                draw(child.get(), escape(edge.name()) + ": ", indent + (last ? "   " : "│  "));
+                draw(child.get(), PrintableName.of(edge.name()) + ": ", indent + (last ? "   " : "│  "));
             }
         }
     }
@@ -59,9 +60,9 @@ final class GraphText {
     private void snapshot(Snapshot snapshot) {
         SnapshotInfo info = snapshot.info();
         text.append("snapshot ")
-                .append(escape(info.id()))
+                .append(PrintableName.of(info.id()))
                 .append(" '")
-                .append(escape(info.name()))
+                .append(PrintableName.of(info.name()))
                 .append("' (")
                 .append(size(info.diskSizeBytes()));
         if (info.vmStateSizeBytes() > 0) {
@@ -88,21 +89,5 @@ final class GraphText {
         long whole = bytes / scale;
         long tenth = (long) ((bytes % scale) * 10.0 / scale);
         return (tenth == 0 || unit == 0 ? Long.toString(whole) : whole + "." + tenth) + " " + UNITS[unit];
-    }
-
-    /** Control characters become escapes: a terminal must not obey names from images. */
-    static String escape(String name) {
-        StringBuilder escaped = new StringBuilder(name.length());
-        for (int i = 0; i < name.length(); i++) {
-            char c = name.charAt(i);
-            if (Character.isISOControl(c)) {
-                escaped.append("\\x")
-                        .append(Character.forDigit(c >> 4 & 15, 16))
-                        .append(Character.forDigit(c & 15, 16));
-            } else {
-                escaped.append(c);
-            }
-        }
-        return escaped.toString();
     }
 }

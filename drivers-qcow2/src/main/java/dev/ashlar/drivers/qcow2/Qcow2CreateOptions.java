@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OnOff;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.core.spi.Preallocation;
@@ -78,7 +79,7 @@ record Qcow2CreateOptions(
         if (sizeBytes < 0 || sizeBytes > Long.MAX_VALUE - 511) {
             throw invalid("Image size must be less than 8 EiB");
         }
-        boolean extendedL2 = flag("extended_l2", options.getOrDefault("extended_l2", "off"));
+        boolean extendedL2 = OnOff.parse("extended_l2", options.getOrDefault("extended_l2", "off"));
         if (version < 3 && extendedL2) {
             throw invalid("Extended L2 entries are only supported with compatibility level 1.1 and above"
                     + " (use version=v3 or greater)");
@@ -86,7 +87,7 @@ record Qcow2CreateOptions(
         int clusterBits =
                 clusterBits(number("cluster_size", options.getOrDefault("cluster_size", "65536")), extendedL2);
         int refcountOrder = refcountOrder(number("refcount_bits", options.getOrDefault("refcount_bits", "16")));
-        boolean lazy = flag("lazy_refcounts", options.getOrDefault("lazy_refcounts", "off"));
+        boolean lazy = OnOff.parse("lazy_refcounts", options.getOrDefault("lazy_refcounts", "off"));
         if (version < 3 && refcountOrder != 4) {
             throw invalid("Different refcount widths than 16 bits require compatibility level 1.1 or above"
                     + " (use version=v3 or greater)");
@@ -113,7 +114,7 @@ record Qcow2CreateOptions(
         if (backingFile == null && backingFormat != null) {
             throw invalid("Backing format cannot be used without backing file");
         }
-        boolean raw = flag("data_file_raw", options.getOrDefault("data_file_raw", "off"));
+        boolean raw = OnOff.parse("data_file_raw", options.getOrDefault("data_file_raw", "off"));
         requireDataFile(version, dataFile, raw, backingFile);
         return new Qcow2CreateOptions(
                 version,
@@ -188,14 +189,6 @@ record Qcow2CreateOptions(
             case "zlib" -> 0;
             case "zstd" -> 1;
             default -> throw invalid("Parameter 'compression-type' does not accept value '" + type + "'");
-        };
-    }
-
-    private static boolean flag(String name, String value) throws BlockException {
-        return switch (value) {
-            case "on", "yes", "true", "y" -> true;
-            case "off", "no", "false", "n" -> false;
-            default -> throw invalid("Parameter '" + name + "' expects 'on' or 'off'");
         };
     }
 

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OnOff;
 import dev.ashlar.core.spi.OptionDescriptor;
 import dev.ashlar.core.spi.OptionDescriptor.Type;
 import dev.ashlar.drivers.qcow2.alloc.OverlapTemplate;
@@ -124,7 +125,7 @@ record Qcow2OpenOptions(
         for (OptionDescriptor known : DESCRIPTORS) {
             if (known.name().equals(name)) {
                 switch (known.type()) {
-                    case BOOLEAN -> onOff(name, value);
+                    case BOOLEAN -> OnOff.parse(name, value);
                     case SIZE -> size(name, value);
                     case NUMBER -> number(name, value);
                     case STRING -> {}
@@ -179,15 +180,7 @@ record Qcow2OpenOptions(
 
     private static @Nullable Boolean flag(Map<String, String> given, String name) throws BlockException {
         String text = given.get(name);
-        return text == null ? null : (Boolean) onOff(name, text);
-    }
-
-    private static boolean onOff(String name, String value) throws BlockException {
-        return switch (value) {
-            case "on", "yes", "true", "y" -> true;
-            case "off", "no", "false", "n" -> false;
-            default -> throw invalid("Parameter '" + name + "' expects 'on' or 'off'");
-        };
+        return text == null ? null : (Boolean) OnOff.parse(name, text);
     }
 
     private static long number(String name, String value) throws BlockException {

@@ -2,6 +2,7 @@ package dev.ashlar.drivers.qcow2.alloc;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.OnOff;
 import java.util.Map;
 
 /** Which kinds of metadata are looked at before a write: the options {@code overlap-check} and {@code overlap-check.CLASS}. */
@@ -40,9 +41,10 @@ public final class OverlapTemplate {
         }
         int classes = template(direct != null ? direct : nested);
         for (MetadataClass metadata : MetadataClass.values()) {
-            String given = options.get(OPTION + "." + metadata.option());
+            String name = OPTION + "." + metadata.option();
+            String given = options.get(name);
             if (given != null && metadata != MetadataClass.OTHER) {
-                classes = isOn(given) ? classes | metadata.bit() : classes & ~metadata.bit();
+                classes = OnOff.parse(name, given) ? classes | metadata.bit() : classes & ~metadata.bit();
             }
         }
         return classes;
@@ -59,10 +61,6 @@ public final class OverlapTemplate {
                 throw invalid("Unsupported value '" + name + "' for qcow2 option '" + OPTION
                         + "'. Allowed are any of the following: none, constant, cached, all");
         };
-    }
-
-    private static boolean isOn(String text) {
-        return text.equals("on") || text.equals("yes") || text.equals("true") || text.equals("y");
     }
 
     private static BlockException invalid(String message) {

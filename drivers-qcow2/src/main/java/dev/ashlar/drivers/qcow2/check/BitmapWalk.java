@@ -2,12 +2,12 @@ package dev.ashlar.drivers.qcow2.check;
 
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
+import dev.ashlar.core.spi.PrintableName;
 import dev.ashlar.drivers.qcow2.bitmap.BitmapTables;
 import dev.ashlar.drivers.qcow2.format.BitmapDirectory;
 import dev.ashlar.drivers.qcow2.format.BitmapEntry;
 import dev.ashlar.drivers.qcow2.format.BitmapExtension;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
-import dev.ashlar.drivers.qcow2.format.PrintableName;
 import dev.ashlar.drivers.qcow2.format.Qcow2Header;
 import dev.ashlar.drivers.qcow2.format.TableEntry;
 import dev.ashlar.drivers.qcow2.metadata.ImageFile;

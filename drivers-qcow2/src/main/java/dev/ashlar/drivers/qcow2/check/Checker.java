@@ -8,6 +8,7 @@ import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.drivers.qcow2.check.CountComparison.Outcome;
 import dev.ashlar.drivers.qcow2.check.Findings.Tally;
 import dev.ashlar.drivers.qcow2.check.RefcountStructure.Verdict;
+import dev.ashlar.drivers.qcow2.format.AlternateHex;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.CryptoHeader;
 import dev.ashlar.drivers.qcow2.format.Feature;
@@ -181,20 +182,16 @@ public final class Checker {
             String name =
                     "ERROR snapshot " + entry.info().id() + " (" + entry.info().name() + ") ";
             if (!geometry.isAligned(entry.l1TableOffset())) {
-                into.corruption(name + "l1_offset=" + alternateHex(entry.l1TableOffset())
+                into.corruption(name + "l1_offset=" + AlternateHex.of(entry.l1TableOffset())
                         + ": L1 table is not cluster aligned; snapshot table entry corrupted");
             } else if (Integer.compareUnsigned(entry.l1Entries(), MAX_L1_ENTRIES) > 0) {
-                into.corruption(name + "l1_size=" + alternateHex(Integer.toUnsignedLong(entry.l1Entries()))
+                into.corruption(name + "l1_size=" + AlternateHex.of(Integer.toUnsignedLong(entry.l1Entries()))
                         + ": L1 table is too large; snapshot table entry corrupted");
             } else {
                 walk.walk(entry.l1TableOffset(), entry.l1Entries(), false);
             }
         }
         references.count(snapshots.tableOffset(), snapshots.tableBytes(), into);
-    }
-
-    private static String alternateHex(long value) {
-        return value == 0 ? "0" : "0x" + Long.toHexString(value);
     }
 
     private Outcome compare(ReferenceCounts references, Repair mending) throws BlockException {

@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.check;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.spi.Checkable.Repair;
 import dev.ashlar.drivers.qcow2.alloc.MetadataClass;
+import dev.ashlar.drivers.qcow2.format.AlternateHex;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.RefcountWidth;
 import dev.ashlar.drivers.qcow2.metadata.MetadataContext;
@@ -122,7 +123,7 @@ final class CountComparison {
                         findings::say,
                         "Refblock offset 0x" + Long.toHexString(structure.blockOffset(block))
                                 + " unaligned (reftable index: "
-                                + (block == 0 ? "0" : "0x" + Integer.toHexString(block)) + ")");
+                                + AlternateHex.of(block) + ")");
         for (int i = 0; i < count; i++) {
             findings.checkError("Can't get refcount for cluster " + (cluster + i) + ": Input/output error");
         }

@@ -5,6 +5,7 @@ import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.ChildAccess;
 import dev.ashlar.core.spi.Mapping;
 import dev.ashlar.drivers.qcow2.crypt.ImageEncryption;
+import dev.ashlar.drivers.qcow2.format.AlternateHex;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
 import dev.ashlar.drivers.qcow2.format.SubclusterBitmap;
@@ -155,7 +156,7 @@ public final class GuestMap {
                     "External data file host cluster offset 0x" + Long.toHexString(host)
                             + " does not match guest cluster offset: 0x"
                             + Long.toHexString(geometry.alignDown(guestOffset)) + ", L2 index: "
-                            + L1Table.indexText(geometry.l2Index(guestOffset)) + ")",
+                            + AlternateHex.of(geometry.l2Index(guestOffset)) + ")",
                     "Input/output error",
                     null);
         }

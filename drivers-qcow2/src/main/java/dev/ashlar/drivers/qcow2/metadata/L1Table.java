@@ -3,6 +3,7 @@ package dev.ashlar.drivers.qcow2.metadata;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.core.BlockException.Kind;
 import dev.ashlar.core.spi.BlockEvent;
+import dev.ashlar.drivers.qcow2.format.AlternateHex;
 import dev.ashlar.drivers.qcow2.format.Bits;
 import dev.ashlar.drivers.qcow2.format.ClusterGeometry;
 import dev.ashlar.drivers.qcow2.format.L2Layout;
@@ -73,8 +74,8 @@ public final class L1Table {
     public long l2Offset(int index) throws BlockException {
         long offset = TableEntry.offset(entries[index]);
         if (!geometry.isAligned(offset)) {
-            throw corrupt("L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: " + indexText(index)
-                    + ")");
+            throw corrupt("L2 table offset 0x" + Long.toHexString(offset) + " unaligned (L1 index: "
+                    + AlternateHex.of(index) + ")");
         }
         return offset;
     }
@@ -82,12 +83,7 @@ public final class L1Table {
     /** What to throw for an entry of an L2 table that can't be. @param what is wrong with it */
     public BlockException corruptEntry(String what, int l1Index, int l2Index) {
         return corrupt(what + " (L2 offset: 0x" + Long.toHexString(TableEntry.offset(entries[l1Index])) + ", L2 index: "
-                + indexText(l2Index) + ")");
-    }
-
-    /** An index as the messages about corrupt tables print it. */
-    static String indexText(int index) {
-        return index == 0 ? "0" : "0x" + Integer.toHexString(index);
+                + AlternateHex.of(l2Index) + ")");
     }
 
     private static BlockException corrupt(String message) {
