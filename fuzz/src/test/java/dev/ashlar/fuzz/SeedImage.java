@@ -5,14 +5,11 @@ import dev.ashlar.drivers.qcow2.Qcow2Driver;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.hostile.HostileImage;
 import dev.ashlar.testkit.hostile.HostileTables;
-import dev.ashlar.testkit.protocol.DirectFormat;
-import dev.ashlar.testkit.protocol.MemoryFile;
-import dev.ashlar.testkit.protocol.MemoryProtocol;
+import dev.ashlar.testkit.hostile.UsedImage;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 
 /** Images to start from: sound ones with all that the format has, in few and small clusters, and the known hostile ones. */
 final class SeedImage {
@@ -53,20 +50,6 @@ final class SeedImage {
         for (int i = 0; i < options.length; i += 2) {
             all.put(options[i], options[i + 1]);
         }
-        MemoryFile file = MemoryFile.empty("seed");
-        DirectFormat.create(new Qcow2Driver(), new MemoryProtocol(file), all);
-        try (DirectFormat image = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file))) {
-            Random random = new Random(1);
-            byte[] bytes = new byte[3000];
-            for (int i = 0; i < 6; i++) {
-                random.nextBytes(bytes);
-                image.write(random.nextInt((int) DISK_BYTES - bytes.length), bytes);
-                if (i % 3 == 1 && !"1".equals(all.get("refcount_bits"))) {
-                    image.createSnapshot("s" + i);
-                }
-            }
-            image.writeZeroes(0, 8192, false);
-        }
-        return file.snapshot();
+        return UsedImage.of(new Qcow2Driver(), (int) DISK_BYTES, all);
     }
 }

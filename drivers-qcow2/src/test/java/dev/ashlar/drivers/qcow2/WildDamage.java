@@ -3,9 +3,7 @@ package dev.ashlar.drivers.qcow2;
 import dev.ashlar.core.BlockException;
 import dev.ashlar.testkit.SparseBytes;
 import dev.ashlar.testkit.hostile.HostileTables;
-import dev.ashlar.testkit.protocol.DirectFormat;
-import dev.ashlar.testkit.protocol.MemoryFile;
-import dev.ashlar.testkit.protocol.MemoryProtocol;
+import dev.ashlar.testkit.hostile.UsedImage;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -152,20 +150,6 @@ final class WildDamage {
         for (int i = 0; i < options.length; i += 2) {
             all.put(options[i], options[i + 1]);
         }
-        MemoryFile file = MemoryFile.empty("base");
-        DirectFormat.create(new Qcow2Driver(), new MemoryProtocol(file), all);
-        try (DirectFormat image = DirectFormat.open(new Qcow2Driver(), new MemoryProtocol(file))) {
-            Random random = new Random(1);
-            byte[] bytes = new byte[3000];
-            for (int i = 0; i < 6; i++) {
-                random.nextBytes(bytes);
-                image.write(random.nextInt(DISK_BYTES - bytes.length), bytes);
-                if (i % 3 == 1) {
-                    image.createSnapshot("s" + i);
-                }
-            }
-            image.writeZeroes(0, 8192, false);
-        }
-        return file.snapshot();
+        return UsedImage.of(new Qcow2Driver(), DISK_BYTES, all);
     }
 }
