@@ -75,13 +75,13 @@ record DataFile(ChildAccess child, boolean raw, boolean unmap) {
      */
     void grow(long oldBytes, long newBytes, boolean plain, Preallocation preallocation) throws BlockException {
         boolean sparse = preallocation == Preallocation.OFF || preallocation == Preallocation.METADATA;
-        long present = Math.min(child.lengthBytes(), newBytes);
+        long fileBytes = child.lengthBytes();
+        long present = Math.min(fileBytes, newBytes);
         if (plain && present > oldBytes) {
             child.writeZeroes(oldBytes, present - oldBytes, sparse);
         }
         // a last cluster that was written whole may reach behind the new end, too: then there is no space left to claim
-        boolean longer = child.lengthBytes() > newBytes;
-        child.truncate(newBytes, sparse || longer ? Preallocation.OFF : preallocation);
+        child.truncate(newBytes, sparse || fileBytes > newBytes ? Preallocation.OFF : preallocation);
     }
 
     /** When nothing names what lies behind the disk's end any more, durably. */

@@ -36,13 +36,6 @@ public final class Quarantine {
         return byReason.isEmpty();
     }
 
-    /** As {@link #take}, with one reason for all. */
-    public Map<Discard, List<ClusterAllocator.Run>> takeAs(Discard reason) {
-        List<ClusterAllocator.Run> all = new ArrayList<>();
-        take().values().forEach(all::addAll);
-        return Map.of(reason, all);
-    }
-
     /** All that is in quarantine; it is the caller's to release after its flush. */
     public Map<Discard, List<ClusterAllocator.Run>> take() {
         Map<Discard, List<ClusterAllocator.Run>> taken = byReason;

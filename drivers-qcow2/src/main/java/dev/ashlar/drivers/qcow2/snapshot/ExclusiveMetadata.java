@@ -50,10 +50,9 @@ public final class ExclusiveMetadata implements AutoCloseable {
      */
     public void uncount(L1Table gone, Discard content, Discard table) throws BlockException {
         assert context.file().isSettled() : "R4: the table is not durably out of force";
-        Quarantine reached = new Quarantine();
         Quarantine freed = new Quarantine();
         try {
-            References.remove(context, gone, reached);
+            References.remove(context, gone, content, freed);
             ClusterGeometry geometry = context.geometry();
             long clusters = geometry.clustersFor(gone.length() * 8L);
             if (clusters > 0) {
@@ -66,7 +65,6 @@ public final class ExclusiveMetadata implements AutoCloseable {
             throw e;
         }
         makeCountsDurable();
-        writeBack.punchFree(reached.takeAs(content));
         writeBack.punchFree(freed.take());
     }
 

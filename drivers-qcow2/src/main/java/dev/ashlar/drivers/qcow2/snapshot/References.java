@@ -24,41 +24,46 @@ final class References {
     private final ClusterAllocator allocator;
     private final L1Table table;
     private final int delta;
+    /** Why references are given up. */
+    private final Discard reason;
+
     private final @Nullable Quarantine uncounted;
     private long runFirst;
     private long runCount;
 
-    private References(MetadataContext context, L1Table table, int delta, @Nullable Quarantine uncounted) {
+    private References(
+            MetadataContext context, L1Table table, int delta, Discard reason, @Nullable Quarantine uncounted) {
         this.geometry = context.geometry();
         this.layout = context.layout();
         this.refcounts = context.refcounts();
         this.allocator = context.allocator();
         this.table = table;
         this.delta = delta;
+        this.reason = reason;
         this.uncounted = uncounted;
     }
 
     /** Adds one reference to an L2 table and to all it names; when one count would overflow, to none. */
     static void addTable(MetadataContext context, L1Table table, int l1Index) throws BlockException {
-        new References(context, table, 1, null).table(l1Index);
+        new References(context, table, 1, Discard.SNAPSHOT, null).table(l1Index);
     }
 
     /** Takes one reference from an L2 table and from all it names. What was uncounted is collected. */
     static void removeTable(MetadataContext context, L1Table table, int l1Index, Quarantine uncounted)
             throws BlockException {
-        new References(context, table, -1, uncounted).table(l1Index);
+        new References(context, table, -1, Discard.SNAPSHOT, uncounted).table(l1Index);
     }
 
     /** Adds one reference to all; when one count would overflow, to none. */
     static void add(MetadataContext context, L1Table table) throws BlockException {
-        References references = new References(context, table, 1, null);
+        References references = new References(context, table, 1, Discard.SNAPSHOT, null);
         int done = 0;
         try {
             for (; done < table.length(); done++) {
                 references.table(done);
             }
         } catch (BlockException e) {
-            References undo = new References(context, table, -1, null);
+            References undo = new References(context, table, -1, Discard.SNAPSHOT, null);
             for (int i = 0; i < done; i++) {
                 undo.table(i);
             }
@@ -67,8 +72,9 @@ final class References {
     }
 
     /** Takes one reference from all. The table that held them is durably gone. What was uncounted is collected. */
-    static void remove(MetadataContext context, L1Table table, Quarantine uncounted) throws BlockException {
-        References references = new References(context, table, -1, uncounted);
+    static void remove(MetadataContext context, L1Table table, Discard reason, Quarantine uncounted)
+            throws BlockException {
+        References references = new References(context, table, -1, reason, uncounted);
         for (int i = 0; i < table.length(); i++) {
             references.table(i);
         }
@@ -163,7 +169,7 @@ final class References {
         } else {
             allocator.release(first, count);
             if (uncounted != null) {
-                uncounted.add(first, count, Discard.SNAPSHOT);
+                uncounted.add(first, count, reason);
             }
         }
     }
